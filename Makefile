@@ -1,0 +1,55 @@
+# Two commands are enough: `make bench` and `make test`. Both create .venv when it is missing.
+PYTHON ?= python3
+SUITE ?= suites/default.toml
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test test-slow test-gpu check format tables microbench clean
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+setup: $(STAMP)  ## Make the environment (.venv) alone
+
+bench: $(STAMP)  ## Run a suite and print its leaderboard (SUITE=suites/default.toml)
+	@$(BIN)/bench run $(SUITE)
+
+test: $(STAMP)  ## Run the tests
+	$(BIN)/python -m pytest -q
+
+test-slow: $(STAMP)  ## Run the tests that take minutes (published numbers, orders that must come out)
+	$(BIN)/python -m pytest -q -m slow
+
+test-gpu: $(STAMP)  ## Run the tests that need a CUDA device
+	$(BIN)/python -m pytest -q -m gpu
+
+check: $(STAMP)  ## Lint, types, import contracts, module size, published tables
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/tools/module_size.py
+	$(MAKE) --no-print-directory tables
+	git diff --exit-code -- results
+
+format: $(STAMP)  ## Format and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+tables: $(STAMP)  ## Derive the tables of results/ from its records again
+	@for folder in results/*/; do [ -d "$$folder/records" ] || continue; $(BIN)/bench publish "$$folder"; done
+
+microbench: $(STAMP)  ## Time the hot paths (pytest-benchmark)
+	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,ops,rounds -m ''
+
+clean:  ## Remove the environment and the live runs
+	rm -rf $(VENV) runs

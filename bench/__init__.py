@@ -1,0 +1,1 @@
+"""Which backbone, adapted how? Suites in, leaderboards out."""

@@ -1,0 +1,105 @@
+"""What a backbone is: a pretrained model that supplies stages; `bench.extract` runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.asset import Asset
+from bench.core.task import Input, Modality
+
+
+class Pooling(StrEnum):
+    """How the states of a sequence become one vector."""
+
+    CLS = "cls"  # the first real position
+    MEAN = "mean"  # over real positions, in float32
+    LAST = "last"  # the last real position, whatever the padding side
+    NONE = "none"  # the model gives one vector by itself
+
+
+class Weights(StrEnum):
+    """Where the weights come from."""
+
+    PRETRAINED = "pretrained"
+    RANDOM = "random"  # same architecture, never trained: a control
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneSpec:
+    """The cheap description of a backbone.
+
+    `flops_per_unit` (a token, an image) and `bytes_weights` (float32) feed the
+    forecast; `max_length` counts tokens (text) or pixels a side (image).
+    `settings` holds whatever else changes features (a prompt, a scaling): it is part of
+    the identity of cells and of cached features.
+    """
+
+    name: str
+    modality: Modality
+    summary: str
+    assets: tuple[Asset, ...]
+    width: int = 0
+    pooling: Pooling = Pooling.NONE
+    normalize: bool = False
+    max_length: int = 0
+    weights: Weights = Weights.PRETRAINED
+    trainable: bool = True
+    parameters: int = 0
+    flops_per_unit: float = 0.0
+    settings: Mapping[str, str | int | float | bool] | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the features, as JSON: digests and settings, never names or paths."""
+        return {
+            "assets": [asset.digest for asset in self.assets],
+            "architecture": self.name if not self.assets else "",
+            "pooling": self.pooling.value,
+            "normalize": self.normalize,
+            "max_length": self.max_length,
+            "weights": self.weights.value,
+            "settings": dict(self.settings or {}),
+        }
+
+
+class Prepared(Protocol):
+    """Inputs made ready for the model, on the host.
+
+    `lengths` `(n,)` counts real units of each input (tokens; 1 for an image).
+    `truncated` counts inputs that lost their end.
+    """
+
+    @property
+    def lengths(self) -> NDArray[np.int64]: ...
+
+    @property
+    def truncated(self) -> int: ...
+
+
+class Backbone(Protocol):
+    """A loaded backbone on one device."""
+
+    @property
+    def spec(self) -> BackboneSpec: ...
+
+    def prepare(self, inputs: Sequence[Input]) -> Prepared:
+        """Tokenise / decode `n` inputs, in order."""
+        ...
+
+    def collate(self, prepared: Any, indices: NDArray[np.int64]) -> Any:
+        """Make the batch of `indices` `(b,)` as tensors on the host, padded to its longest."""
+        ...
+
+    def forward(self, batch: Any) -> Any:
+        """Run one batch: pooled features `(b, width)` float32, on the device."""
+        ...
+
+    def module(self) -> Any:
+        """The torch module itself, for the methods that train it."""
+        ...

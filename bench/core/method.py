@@ -1,0 +1,144 @@
+"""What a method is: a way to adapt a backbone to a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import did_you_mean
+from bench.core.predictions import Predictions
+from bench.core.task import Input, Modality, Split, TaskKind
+
+Scalar: TypeAlias = bool | int | float | str
+Parameters: TypeAlias = Mapping[str, Scalar]
+
+
+class Needs(StrEnum):
+    """What a method asks of its context."""
+
+    INPUTS = "inputs"  # the raw inputs alone: no backbone takes part
+    FEATURES = "features"  # frozen features of a backbone
+    MODULE = "module"  # a backbone that can be trained
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One named, bounded setting of a method. A bool, int, float or str, as its default is."""
+
+    name: str
+    default: Scalar
+    help: str
+    choices: tuple[Scalar, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    def mistake(self, value: object) -> str | None:
+        """Say what is wrong with `value`, or None."""
+        wanted = type(self.default)
+        right = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            right = True
+        if not right:
+            return f"{value!r} is not a {wanted.__name__}"
+        if self.choices and value not in self.choices:
+            return f"{value!r} is not one of {', '.join(map(repr, self.choices))}"
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if self.low is not None and not value >= self.low:
+                return f"{value!r} is below {self.low:g}"
+            if self.high is not None and not value <= self.high:
+                return f"{value!r} is above {self.high:g}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSpec:
+    """The cheap description of a method.
+
+    `search_space` is an ordered tuple of points, the first of which is the defaults;
+    under a budget of `n` trials the runner tries the first `n`.
+    """
+
+    name: str
+    version: int
+    summary: str
+    needs: Needs
+    parameters: tuple[Parameter, ...] = ()
+    search_space: tuple[Parameters, ...] = ({},)
+    modalities: frozenset[Modality] = frozenset(Modality)
+    kinds: frozenset[TaskKind] = frozenset({TaskKind.CLASSIFICATION})
+    deterministic: bool = True
+    reference: str = ""
+
+    @property
+    def defaults(self) -> dict[str, Scalar]:
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+    def mistakes(self, given: Mapping[str, object]) -> list[tuple[str, str]]:
+        """All mistakes of `given` parameters as (name, what is wrong)."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        found = []
+        for name, value in given.items():
+            if name not in known:
+                found.append((name, f"unknown parameter{did_you_mean(name, known)}"))
+            elif wrong := known[name].mistake(value):
+                found.append((name, wrong))
+        return found
+
+    def points(self, pinned: Parameters, trials: int) -> list[dict[str, Scalar]]:
+        """The points to try, defaults first: pinned parameters stay, doubles go, `trials` at most."""
+        found: list[dict[str, Scalar]] = []
+        for point in self.search_space:
+            full = {**self.defaults, **point, **pinned}
+            if full not in found:
+                found.append(full)
+        return found[:trials]
+
+
+class Context(Protocol):
+    """What the runner gives a method: its only way to backbones, features and randomness."""
+
+    @property
+    def classes(self) -> int: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
+        """Frozen features `(n, width)` of the cell's backbone, in the order of `inputs`."""
+        ...
+
+    def module(self) -> Any:
+        """A fresh, trainable copy of the backbone's torch module."""
+        ...
+
+
+class Fitted(Protocol):
+    """What `fit` returns: it can predict, and never saw a test label."""
+
+    def predict(self, inputs: Sequence[Input]) -> Predictions: ...
+
+
+class Method(Protocol):
+    """A method as a plugin: its description, and `fit` with bound parameters."""
+
+    @property
+    def spec(self) -> MethodSpec: ...
+
+    def fit(
+        self, parameters: Parameters, train: Split, validation: Split | None, context: Context
+    ) -> Fitted:
+        """Learn from `train`; `validation` is there only for early stopping and calibration.
+
+        Raises:
+            DivergedError: if learning gave NaN or Inf.
+            NotApplicableError: if this task or backbone cannot be learned this way.
+        """
+        ...

@@ -1,0 +1,127 @@
+"""What a suite is: tasks x backbones x methods x draws x seeds under one budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+from annotated_types import Ge, MinLen
+
+from bench.core.backbone import Pooling, Weights
+from bench.core.method import Scalar
+from bench.core.task import Modality
+
+Positive = Annotated[int, Ge(1)]
+Name = Annotated[str, MinLen(1)]
+
+
+class Sampling(StrEnum):
+    """How a draw chooses its training items."""
+
+    RANDOM = "random"  # one permutation serves every size: a draw of 16 lies in that of 64
+    MTEB = "mteb"  # as MTEB's classification protocol shuffles, for its published numbers
+
+
+class Precision(StrEnum):
+    """Arithmetic of the forward pass; features are float32 in every case."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class Control(StrEnum):
+    """Cells that must behave in a known way."""
+
+    SHUFFLED_LABELS = "shuffled-labels"  # training labels permuted: kappa must be 0 within noise
+    RANDOM_WEIGHTS = "random-weights"  # each backbone's untrained twin: must lose
+    SELF = "self"  # the first method again under another seed: must tie
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRule:
+    """Which part of the training pool a draw labels: all of it unless one size is given.
+
+    Labels for choosing hyper-parameters come out of these; `validation_extra`
+    more of them is a named exception, and the table counts them.
+    """
+
+    per_class: Positive | None = None
+    size: Positive | None = None
+    sampling: Sampling = Sampling.RANDOM
+    validation_extra: Annotated[int, Ge(0)] = 0
+
+    @property
+    def full(self) -> bool:
+        return self.per_class is None and self.size is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEntry:
+    """One `[[task]]`: a task by name, or the user's own data (`data = ...`)."""
+
+    name: Name
+    train: TrainRule = field(default_factory=TrainRule)
+    test_size: Positive | None = None
+    main_metric: Name | None = None
+    # the user's own data
+    modality: Modality | None = None
+    data: Name | None = None
+    test: Name | None = None
+    split: Name | None = None
+    group: Name | None = None
+    time: Name | None = None
+    test_share: Annotated[float, Ge(0.01)] = 0.25
+    input: Name | None = None
+    label: Name | None = None
+    class_names: dict[str, str] = field(default_factory=dict)
+    license: str = "not stated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneEntry:
+    """One `[[backbone]]`: by name, or `hub:models/ORG/NAME@REVISION`, or `file:FOLDER`."""
+
+    name: Name
+    label: Name | None = None
+    modality: Modality | None = None
+    pooling: Pooling | None = None
+    normalize: bool | None = None
+    max_length: Positive | None = None
+    weights: Weights = Weights.PRETRAINED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodEntry:
+    """One `[[method]]`; whatever is not `name` or `label` pins a parameter."""
+
+    name: Name
+    label: Name | None = None
+    parameters: dict[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What every method of the suite may spend on one cell."""
+
+    trials: Positive = 1
+    seconds: Annotated[float, Ge(1)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A read suite. `folder` is where its `file:` URIs start."""
+
+    name: Name
+    folder: str
+    version: Positive = 1
+    description: str = ""
+    draws: Positive = 1
+    seeds: Positive = 1
+    precision: Precision = Precision.FP32
+    budget: Budget = field(default_factory=Budget)
+    controls: tuple[Control, ...] = ()
+    tasks: tuple[TaskEntry, ...] = ()
+    backbones: tuple[BackboneEntry, ...] = ()
+    methods: tuple[MethodEntry, ...] = ()

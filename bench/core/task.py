@@ -1,0 +1,123 @@
+"""What a task is: a labelled problem with its splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.asset import Asset
+from bench.core.identity import digest
+
+Input: TypeAlias = Any
+"""One input: a `str`, or an array (images `(h, w)` or `(h, w, 3)` uint8)."""
+
+
+class Modality(StrEnum):
+    """What an input is."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+
+
+class TaskKind(StrEnum):
+    """What a target is, and with it which predictions and metrics fit."""
+
+    CLASSIFICATION = "classification"  # one class of k
+
+
+class RareRule(StrEnum):
+    """What a task does with classes too small to stand in every split."""
+
+    ERROR = "error"  # a class missing from a split is an error
+    TRAIN_ONLY = "train-only"  # classes under 3 training items stay out of validation
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """The cheap description of a task; `train_size`, `test_size` and `units` feed the forecast.
+
+    `units` is the mean size of an input in what its backbones count: tokens of a
+    text, 1 for an image. `settings` is whatever else decides the splits (columns, shares).
+    """
+
+    name: str
+    version: int
+    modality: Modality
+    summary: str
+    assets: tuple[Asset, ...]
+    kind: TaskKind = TaskKind.CLASSIFICATION
+    main_metric: str = "accuracy"
+    rare: RareRule = RareRule.ERROR
+    train_size: int = 0
+    test_size: int = 0
+    classes: int = 0
+    units: float = 1.0
+    settings: Mapping[str, object] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over name, version, the digests of the data and the settings that divide it.
+
+        Raises:
+            ValueError: if an asset is not pinned yet.
+        """
+        assets = [asset.digest for asset in self.assets]
+        return digest([self.name, self.version, assets, dict(self.settings or {})])
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Inputs with their targets: `(n,)` int64 class ids for classification.
+
+    `groups` `(n,)` names what must not be divided between splits (a film, a customer).
+    """
+
+    inputs: Sequence[Input]
+    targets: NDArray[np.int64]
+    groups: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, indices: NDArray[np.int64]) -> Split:
+        """The items at `indices` `(m,)`, in that order."""
+        return Split(
+            inputs=[self.inputs[i] for i in indices],
+            targets=self.targets[indices],
+            groups=None if self.groups is None else self.groups[indices],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """A loaded task: the whole training pool and the test split, and what loading noticed.
+
+    `notes` holds counts that belong in the record (dropped rows, ...).
+    """
+
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+    notes: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """A task: its description, and its data on demand."""
+
+    @property
+    def spec(self) -> TaskSpec: ...
+
+    def load(self) -> Splits:
+        """Read the data (fetching its assets where needed).
+
+        Raises:
+            AssetError: if the bytes cannot be had.
+            DataError: if they do not have what the task needs.
+        """
+        ...

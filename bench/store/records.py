@@ -1,0 +1,226 @@
+"""A folder of records: one immutable file per attempt, and everything else derived.
+
+    <folder>/suite.json                      name and version of the suite, the order of its rows
+    <folder>/records/<run_id>.<attempt>.json
+    <folder>/predictions/<sha256>.safetensors
+    <folder>/probabilities/<run_id>.<attempt>.safetensors   (live runs only)
+
+A record is committed by linking a finished, synced temporary file to its name:
+it is there whole or not at all, and the first commit of a name wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.core.errors import StoreError
+from bench.core.record import SCHEMA, Record, Status
+from bench.store.predictions import Items, from_bytes
+
+_NAME = re.compile(r"^([0-9a-f]{64})\.(\d+)\.json$")
+_RECORD = TypeAdapter(Record)
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From schema `n` to `n + 1`; empty while there is one schema."""
+
+
+def commit(path: Path, data: bytes) -> bool:
+    """Write `data` to `path` so that it is there whole or not at all.
+
+    Returns False where `path` exists already: the first commit wins.
+
+    Raises:
+        StoreError: if it cannot be written (disk full, read-only, a short write).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                if (written := os.fstat(file.fileno()).st_size) != len(data):
+                    raise StoreError(f"{path}: only {written} of {len(data)} bytes were written")
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+        finally:
+            os.unlink(temporary)  # noqa: PTH108 -- beside os.link
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return True
+
+
+def encode(record: Record) -> bytes:
+    """A record as JSON with its own checksum.
+
+    Raises:
+        ValueError: if a number is NaN or Inf.
+    """
+    plain = _RECORD.dump_python(record, mode="json")
+    body = json.dumps(plain, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=True)
+    checksum = hashlib.sha256(body.encode("ascii")).hexdigest()
+    return f'{{"checksum": "{checksum}", "record": {body}}}\n'.encode("ascii")
+
+
+def decode(data: bytes, what: str) -> Record:
+    """Read one record file; `what` names it in errors.
+
+    Raises:
+        StoreError: if it is damaged, or of a newer schema than this version knows.
+    """
+    try:
+        text = data.decode("ascii")
+        checksum = text[14:78]
+        body = text[91:-2]
+        if hashlib.sha256(body.encode("ascii")).hexdigest() != checksum:
+            raise StoreError(f"{what}: damaged (its checksum does not fit)")
+        plain = json.loads(body)
+        schema = plain["schema"]
+        if schema > SCHEMA:
+            raise StoreError(
+                f"{what}: schema {schema} is newer than this bench knows ({SCHEMA}): update bench"
+            )
+        for step in range(schema, SCHEMA):
+            plain = MIGRATIONS[step](plain)
+        return _RECORD.validate_python(plain)
+    except (UnicodeDecodeError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise StoreError(f"{what}: damaged ({type(error).__name__})") from error
+
+
+class Store:
+    """The records in one folder. Reading never writes; writing never changes a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def records(self) -> list[Record]:
+        """Every record, sorted by run id and attempt.
+
+        Raises:
+            StoreError: naming the first file that cannot be read.
+        """
+        return [decode(path.read_bytes(), str(path)) for path in self._paths()]
+
+    def final(self) -> list[Record]:
+        """One record per cell: its first success, or else its last attempt."""
+        chosen: dict[str, Record] = {}
+        for record in self.records():
+            known = chosen.get(record.run_id)
+            if known is None or known.status is not Status.OK:
+                chosen[record.run_id] = record
+        return list(chosen.values())
+
+    def predictions(self, record: Record) -> Items:
+        """The per-item predictions of a successful record.
+
+        Raises:
+            StoreError: if they are missing or damaged.
+        """
+        if record.predictions is None:
+            raise StoreError(f"record {record.run_id[:12]} has no predictions")
+        path = self._predictions_path(record.predictions)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != record.predictions:
+            raise StoreError(f"{path}: damaged (its digest does not fit its name)")
+        return from_bytes(data, str(path))
+
+    def next_attempt(self, run_id: str) -> int:
+        """The number of the next attempt at a cell, from 1."""
+        return 1 + max((n for found, n, _ in self._names() if found == run_id), default=0)
+
+    def add(self, record: Record, predictions: bytes | None = None) -> bool:
+        """Commit one record, its predictions first. False where that attempt is there already.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        if predictions is not None:
+            if hashlib.sha256(predictions).hexdigest() != record.predictions:
+                raise StoreError("a record must name its predictions by their digest")
+            commit(self._predictions_path(hashlib.sha256(predictions).hexdigest()), predictions)
+        name = f"{record.run_id}.{record.attempt}.json"
+        return commit(self.folder / "records" / name, encode(record))
+
+    def add_probabilities(self, record: Record, data: bytes) -> None:
+        """Keep full probabilities (validation and test) for stacking and distillation."""
+        commit(self._probabilities_path(record), data)
+
+    def write_suite(self, plain: Mapping[str, Any]) -> None:
+        """Note which suite the folder is of; replaced whole when the suite changes."""
+        data = (json.dumps(plain, sort_keys=True, indent=1) + "\n").encode("utf-8")
+        path = self.folder / "suite.json"
+        if path.exists() and path.read_bytes() == data:
+            return
+        replace(path, data)
+
+    def suite(self) -> dict[str, Any]:
+        """What `write_suite` wrote.
+
+        Raises:
+            StoreError: if the folder holds no run.
+        """
+        path = self.folder / "suite.json"
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{self.folder} holds no run (no suite.json): give a folder that `bench run` made"
+            ) from error
+        return found
+
+    def _paths(self) -> Iterator[Path]:
+        for _, _, path in sorted(self._names()):
+            yield path
+
+    def _names(self) -> Iterator[tuple[str, int, Path]]:
+        folder = self.folder / "records"
+        if not folder.is_dir():
+            return
+        for path in folder.iterdir():
+            if match := _NAME.match(path.name):
+                yield match[1], int(match[2]), path
+
+    def _predictions_path(self, sha256: str) -> Path:
+        return self.folder / "predictions" / f"{sha256}.safetensors"
+
+    def _probabilities_path(self, record: Record) -> Path:
+        return self.folder / "probabilities" / f"{record.run_id}.{record.attempt}.safetensors"
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a derived file (a table, the index) whole, replacing what was there.
+
+    Raises:
+        StoreError: if it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # noqa: PTH101 -- a published file; mkstemp makes it private
+        os.replace(temporary, path)  # noqa: PTH105
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
