@@ -72,14 +72,14 @@ class Prepared(Protocol):
     """Inputs made ready for the model, on the host.
 
     `lengths` `(n,)` counts real units of each input (tokens; 1 for an image).
-    `truncated` counts inputs that lost their end.
+    `truncated` `(n,)` marks inputs that lost their end.
     """
 
     @property
     def lengths(self) -> NDArray[np.int64]: ...
 
     @property
-    def truncated(self) -> int: ...
+    def truncated(self) -> NDArray[np.bool_]: ...
 
 
 class Backbone(Protocol):

@@ -8,6 +8,8 @@ from typing import Any
 from bench.core.identity import PROTOCOL_VERSION, digest
 from bench.core.suite import BackboneEntry, Budget, Control, MethodEntry, Precision, TaskEntry
 
+from bench.core.task import Modality
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
@@ -21,6 +23,7 @@ class Cell:
 
     suite: str
     task: TaskEntry
+    modality: Modality
     backbone: BackboneEntry | None
     method: MethodEntry
     draw: int

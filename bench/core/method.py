@@ -90,7 +90,7 @@ class MethodSpec:
         return found
 
     def points(self, pinned: Parameters, trials: int) -> list[dict[str, Scalar]]:
-        """The points to try, defaults first: pinned parameters stay, doubles go, `trials` at most."""
+        """The points to try, defaults first: pinned parameters stay, doubles go."""
         found: list[dict[str, Scalar]] = []
         for point in self.search_space:
             full = {**self.defaults, **point, **pinned}

@@ -22,7 +22,7 @@ Classes = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 
-def _accuracy(true: Classes, predicted: Classes, k: int) -> Values:
+def _accuracy(true: Classes, predicted: Classes, k: int) -> Values:  # noqa: ARG001 -- one form
     hits: Values = (true == predicted).astype(np.float64)
     return hits
 

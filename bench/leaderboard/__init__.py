@@ -1,0 +1,60 @@
+"""Tables derived from records, and from nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.leaderboard.board import Board, board
+from bench.leaderboard.frame import frame, frame_of
+from bench.leaderboard.render import FILES, Format, render
+from bench.store import Store, replace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Board",
+    "Format",
+    "board",
+    "frame",
+    "frame_of",
+    "leaderboard",
+    "render",
+    "table",
+    "write_tables",
+]
+
+
+def leaderboard(folder: str | Path) -> pd.DataFrame:
+    """The results in a run's folder, one row per (task, backbone, method, control).
+
+    Raises:
+        StoreError: if the folder holds no run, or a file in it is damaged.
+    """
+    return frame(Store(Path(folder)))
+
+
+def table(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the word that users say
+    """The results in a run's folder as `md`, `csv`, `latex` or `json`.
+
+    Raises:
+        StoreError: if the folder holds no run, or a file in it is damaged.
+        UserError: if there is no such format.
+    """
+    return render(board(Store(Path(folder))), format)
+
+
+def write_tables(folder: str | Path) -> list[Path]:
+    """Write the results of a run's folder into it, in every format; the files written.
+
+    Raises:
+        StoreError: if the folder holds no run, a file is damaged, or cannot be written.
+    """
+    found = board(Store(Path(folder)))
+    paths = []
+    for kind, name in FILES.items():
+        path = Path(folder) / name
+        replace(path, render(found, kind).encode("utf-8"))
+        paths.append(path)
+    return paths

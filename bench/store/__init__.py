@@ -1,6 +1,7 @@
 """Records on disk."""
 
 from bench.store.predictions import Items, items_of, to_bytes
+from bench.store.publish import copy_final
 from bench.store.records import Store, replace
 
-__all__ = ["Items", "Store", "items_of", "replace", "to_bytes"]
+__all__ = ["Items", "Store", "copy_final", "items_of", "replace", "to_bytes"]

@@ -119,9 +119,19 @@ class Store:
         return [decode(path.read_bytes(), str(path)) for path in self._paths()]
 
     def final(self) -> list[Record]:
-        """One record per cell: its first success, or else its last attempt."""
+        """One record per cell of the suite as it stands: the first success, or the last attempt.
+
+        Raises:
+            StoreError: naming the first file that cannot be read.
+        """
+        noted = self.suite() if (self.folder / "suite.json").exists() else {}
+        wanted, device = noted.get("cells"), noted.get("device")
         chosen: dict[str, Record] = {}
         for record in self.records():
+            if wanted is not None and record.run_id not in wanted:
+                continue  # of an earlier form of the suite
+            if device is not None and record.provenance.device != device:
+                continue  # a score of the CPU does not stand for one of the GPU
             known = chosen.get(record.run_id)
             if known is None or known.status is not Status.OK:
                 chosen[record.run_id] = record
@@ -187,6 +197,16 @@ class Store:
                 f"{self.folder} holds no run (no suite.json): give a folder that `bench run` made"
             ) from error
         return found
+
+    def prune(self, keep: set[tuple[str, int]]) -> None:
+        """Remove records other than `keep` (run id, attempt) and predictions without a record."""
+        for run_id, attempt, path in list(self._names()):
+            if (run_id, attempt) not in keep:
+                path.unlink()
+        named = {record.predictions for record in self.records()}
+        for path in (self.folder / "predictions").glob("*.safetensors"):
+            if path.stem not in named:
+                path.unlink()
 
     def _paths(self) -> Iterator[Path]:
         for _, _, path in sorted(self._names()):

@@ -1,0 +1,96 @@
+"""What Python callers and the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.core.record import Record
+    from bench.runner.plan import Plan
+
+
+def run(
+    suite: str | Path,
+    *,
+    runs: str | Path = "runs",
+    device: str = "auto",
+    locked: bool = False,
+    retry_failed: bool = False,
+) -> list[Record]:
+    """Run what is not done yet of a suite file and return one record per cell.
+
+    Args:
+        suite: path of a TOML file.
+        runs: folder under which the suite's own folder lies.
+        device: "auto", "cpu" or "cuda".
+        locked: refuse data whose bytes differ from the suite's lock file.
+        retry_failed: try again what failed for a reason that does not pass by itself.
+
+    Raises:
+        UserError: on a mistake in the suite, its data or its assets.
+    """
+    from bench.leaderboard import write_tables
+    from bench.runner.run import Options, run_suite
+
+    options = Options(Path(runs), device, locked, retry_failed)
+    outcome = run_suite(Path(suite), options)
+    write_tables(outcome.folder)
+    return list(outcome.records)
+
+
+def plan(suite: str | Path) -> Plan:
+    """The cells of a suite file, without running anything.
+
+    Raises:
+        SuiteError: with all its mistakes.
+    """
+    from bench.runner.run import plan_suite
+
+    return plan_suite(Path(suite))
+
+
+def leaderboard(folder: str | Path) -> pd.DataFrame:
+    """The leaderboard of a run's folder as a pandas frame, one row per task, backbone and method.
+
+    Raises:
+        StoreError: if the folder holds no run, or a record is damaged.
+    """
+    from bench.leaderboard import leaderboard as derive
+
+    return derive(folder)
+
+
+def table(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the option's name
+    """The leaderboard rendered as md, csv, latex or json.
+
+    Raises:
+        UserError: for another format.
+    """
+    from bench.leaderboard import table as render
+
+    return render(folder, format)
+
+
+def publish(folder: str | Path, results: str | Path = "results") -> Path:
+    """Copy a run's final records and compact predictions to `results/<suite>/`, with its tables.
+
+    Raises:
+        StoreError: if the folder holds no run or cannot be written.
+    """
+    from bench.leaderboard import write_tables
+    from bench.store import Store, copy_final
+
+    source = Store(Path(folder))
+    target = Store(Path(results) / str(source.suite()["name"]))
+    copy_final(source, target)
+    write_tables(target.folder)
+    return target.folder
+
+
+PUBLIC: Mapping[str, Any] = {
+    function.__name__: function for function in (run, plan, leaderboard, table, publish)
+}

@@ -1,0 +1,42 @@
+"""From the states of a sequence to one vector, in float32."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.core.backbone import Pooling
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def pool(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
+    """Pool `states` `(b, s, d)` over real positions to `(b, d)` float32.
+
+    Args:
+        states: hidden states in any floating type.
+        mask: `(b, s)`, 1 at real positions, padding on either side; None means all real.
+        pooling: cls, mean or last.
+
+    Raises:
+        ValueError: for a pooling that is not over positions.
+    """
+    import torch
+
+    if pooling is Pooling.MEAN:
+        if mask is None:
+            return states.float().mean(dim=1)
+        weights = mask.to(torch.float32).unsqueeze(-1)
+        # a sum of products in float32; empty texts still have their special tokens
+        return (states.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+    rows = torch.arange(len(states), device=states.device)
+    if pooling is Pooling.CLS:
+        first = 0 if mask is None else mask.to(torch.int64).argmax(dim=1)
+        return states[rows, first].float()
+    if pooling is Pooling.LAST:
+        if mask is None:
+            return states[:, -1].float()
+        width = mask.shape[1]
+        last = width - 1 - mask.to(torch.int64).flip(dims=[1]).argmax(dim=1)
+        return states[rows, last].float()
+    raise ValueError(f"pooling {pooling.value!r} is not over positions")

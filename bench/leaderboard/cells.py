@@ -1,0 +1,62 @@
+"""Numbers as a reader wants them."""
+
+from __future__ import annotations
+
+from bench.leaderboard.entrants import BOUNDS
+from bench.stats import Estimate
+
+NONE = "–"  # noqa: RUF001 -- an en dash: there is no number here
+METRIC_WORDS = {"macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy"}
+
+
+def metric_words(metric: str) -> str:
+    return METRIC_WORDS.get(metric, metric)
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric (or each of a mean's) goes from 0 to 1, and is written in percent."""
+    return all(BOUNDS.get(part) == (0.0, 1.0) for part in metric.split(" / "))
+
+
+def with_interval(found: Estimate | None, metric: str) -> str:
+    """`94.6 [93.1, 96.0]`: percent for shares, three decimals for the rest."""
+    if found is None:
+        return NONE
+    return interval(found.mean, found.low, found.high, metric)
+
+
+def interval(mean: float, low: float, high: float, metric: str, sign: str = "") -> str:
+    """The same from three numbers; `sign` is `+` for a difference."""
+    scale, digits = (100, 1) if is_share(metric) else (1, 3)
+    first = fixed(scale * mean, digits, sign)
+    return f"{first} [{fixed(scale * low, digits)}, {fixed(scale * high, digits)}]"
+
+
+def fixed(number: float, digits: int, sign: str = "") -> str:
+    """A fixed number of decimals, and never a negative zero."""
+    return f"{round(number, digits) + 0.0:{sign},.{digits}f}"
+
+
+def percent(share: float | None) -> str:
+    return NONE if share is None else fixed(100 * share, 1)
+
+
+def amount(number: float | None) -> str:
+    """Seconds or a rate, to about three digits."""
+    if number is None:
+        return NONE
+    return fixed(number, 0 if number >= 100 else 1 if number >= 10 else 2)
+
+
+def megabytes(count: int | None) -> str:
+    return NONE if count is None else fixed(count / 1e6, 0)
+
+
+def whole(number: int | None) -> str:
+    return NONE if number is None else f"{number:,}"
+
+
+def runs(run_ids: tuple[str, ...], most: int = 3) -> str:
+    """The records that a number comes from: their first eight digits."""
+    shown = " ".join(run[:8] for run in run_ids[:most])
+    return shown if len(run_ids) <= most else f"{shown} +{len(run_ids) - most}"

@@ -1,0 +1,158 @@
+"""Records of one row, with their per-item values `(draws, items)`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import StoreError
+from bench.core.identity import digest
+from bench.core.metrics import item_values
+from bench.core.record import Record, Status
+from bench.leaderboard.problem import Problem, configuration_of, problem_of, told_apart
+from bench.stats import Bounds, Estimate, two_way
+from bench.store import Items, Store
+
+BOUNDS: dict[str, Bounds] = {
+    "accuracy": (0.0, 1.0),
+    "macro_f1": (0.0, 1.0),
+    "balanced_accuracy": (0.0, 1.0),
+    "kappa": (-1.0, 1.0),
+}
+"""Smallest and largest value of each metric."""
+
+SIDE_METRICS = ("macro_f1", "kappa")
+"""Shown beside the main metric."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """All records of one row: everything of their configuration is equal but draw and seed."""
+
+    problem: Problem
+    backbone: str
+    method: str
+    control: str | None
+    configuration: str
+    records: tuple[Record, ...]
+
+    @property
+    def succeeded(self) -> tuple[Record, ...]:
+        return tuple(record for record in self.records if record.status is Status.OK)
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        return tuple(record for record in self.records if record.status is not Status.OK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrant:
+    """A group with what its successful records predicted.
+
+    `values[metric]` is `(draws, items)` float64, a draw's seeds averaged: repeats are
+    no replicates. `true` `(items,)` is empty where nothing succeeded.
+    """
+
+    group: Group
+    draws: tuple[int, ...]
+    true: NDArray[np.int64]
+    values: dict[str, NDArray[np.float64]]
+
+    def estimate(self, metric: str) -> Estimate | None:
+        """Mean and interval of a metric; None where nothing succeeded."""
+        if not self.draws:
+            return None
+        return two_way(self.values[metric], BOUNDS.get(metric))
+
+    @property
+    def main(self) -> NDArray[np.float64]:
+        """The main metric's values."""
+        return self.values[self.group.problem.metric]
+
+
+def groups(records: Iterable[Record]) -> dict[Problem, list[Group]]:
+    """Records by problem and row; rows that share every label say how they differ."""
+    found: dict[Problem, dict[tuple[str, str, str, str], list[Record]]] = defaultdict(dict)
+    for record in sorted(records, key=lambda r: (r.draw, r.seed, r.run_id)):
+        key = (record.backbone, record.method, record.control or "", configuration_of(record))
+        found[problem_of(record)].setdefault(key, []).append(record)
+    apart = told_apart(found)
+    return {apart[p]: _groups(apart[p], rows) for p, rows in found.items()}
+
+
+def _groups(problem: Problem, rows: dict[tuple[str, str, str, str], list[Record]]) -> list[Group]:
+    labels = [key[:3] for key in rows]
+    made = []
+    for key, records in sorted(rows.items()):
+        backbone, method, control, configuration = key
+        if labels.count(key[:3]) > 1:
+            method = f"{method} #{digest(configuration)[:6]}"
+        made.append(
+            Group(
+                problem=problem,
+                backbone=backbone,
+                method=method,
+                control=control or None,
+                configuration=configuration,
+                records=tuple(records),
+            )
+        )
+    return made
+
+
+def load(store: Store, group: Group) -> Entrant:
+    """Read a group's predictions.
+
+    Raises:
+        StoreError: if predictions are missing or damaged, or records of one row were
+            tested on different items.
+    """
+    metrics = (group.problem.metric, *SIDE_METRICS)
+    per_draw: dict[int, list[list[NDArray[np.float64]]]] = defaultdict(list)
+    first: Items | None = None
+    for record in group.succeeded:
+        items = store.predictions(record)
+        first = items if first is None else first
+        if not np.array_equal(items.true, first.true):
+            raise StoreError(
+                f"records {group.succeeded[0].run_id[:12]} and {record.run_id[:12]} of"
+                f" {group.problem.task} / {group.method} have different test items,"
+                " under one data fingerprint: one of them is not of this data"
+            )
+        arguments = (items.true, items.predicted, items.classes)
+        per_draw[record.draw].append([item_values(metric, *arguments) for metric in metrics])
+    draws = tuple(sorted(per_draw))
+    return Entrant(
+        group=group,
+        draws=draws,
+        true=np.zeros(0, dtype=np.int64) if first is None else first.true,
+        values={
+            metric: np.stack([_mean([seed[i] for seed in per_draw[draw]]) for draw in draws])
+            for i, metric in enumerate(metrics)
+            if draws
+        },
+    )
+
+
+def check_same_items(entrants: Sequence[Entrant]) -> None:
+    """Refuse to compare entrants of one problem that were tested on different items.
+
+    Raises:
+        StoreError: naming one record of each.
+    """
+    there = [entrant for entrant in entrants if entrant.draws]
+    for entrant in there:
+        if not np.array_equal(entrant.true, there[0].true):
+            one, other = (e.group.succeeded[0].run_id[:12] for e in (there[0], entrant))
+            raise StoreError(
+                f"records {one} and {other} of {entrant.group.problem.task} have different test"
+                " items, under one data fingerprint: one of them is not of this data"
+            )
+
+
+def _mean(seeds: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return seeds[0] if len(seeds) == 1 else np.mean(seeds, axis=0)

@@ -1,0 +1,89 @@
+"""The leaderboard as a data frame: one row per (task, backbone, method, control)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bench.leaderboard.board import Board, board
+from bench.leaderboard.rows import Row
+from bench.stats import Estimate
+from bench.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "task", "train", "modality", "backbone", "method", "control",
+    "metric", "value", "low", "high", "covers", "n", "draws", "labels",
+    "macro_f1", "macro_f1_low", "macro_f1_high", "kappa", "kappa_low", "kappa_high",
+    "rank", "throughput", "seconds", "bytes_peak", "bytes_peak_device",
+    "trials", "trials_budget", "status", "complete",
+    "device", "device_name", "precision", "run_ids",
+)  # fmt: skip
+"""The frame's columns. `throughput` is in items per second, `n` counts test items."""
+
+_WHOLE = ("n", "draws", "rank", "bytes_peak", "bytes_peak_device", "trials", "trials_budget")
+_REAL = (
+    "value", "low", "high", "macro_f1", "macro_f1_low", "macro_f1_high",
+    "kappa", "kappa_low", "kappa_high", "throughput", "seconds",
+)  # fmt: skip
+
+
+def frame(store: Store) -> pd.DataFrame:
+    """The leaderboard of a store; failed cells are rows too, and nothing is imputed."""
+    return frame_of(board(store))
+
+
+def frame_of(found: Board) -> pd.DataFrame:
+    """A board's rows as a frame; whole numbers are nullable: a missing one stays missing."""
+    import pandas as pd
+
+    table = pd.DataFrame([plain(row) for row in found.rows], columns=list(COLUMNS))
+    kinds: dict[str, Any] = {
+        **dict.fromkeys(_WHOLE, "Int64"),
+        **dict.fromkeys(_REAL, "float64"),
+        "complete": bool,
+    }
+    return table.astype(kinds)
+
+
+def plain(row: Row) -> dict[str, Any]:
+    """One row by column."""
+    spent, value = row.costs, row.value
+    return {
+        "task": row.problem.task,
+        "train": row.problem.train,
+        "modality": row.problem.modality,
+        "backbone": row.backbone,
+        "method": row.method,
+        "control": row.control,
+        "metric": row.problem.metric,
+        "value": value.mean if value else None,
+        "low": value.low if value else None,
+        "high": value.high if value else None,
+        "covers": value.covers.value if value else None,
+        "n": value.items if value else None,
+        "draws": value.draws if value else 0,
+        "labels": row.labels,
+        **_three("macro_f1", row.macro_f1),
+        **_three("kappa", row.kappa),
+        "rank": row.rank,
+        "throughput": spent.items_per_second,
+        "seconds": spent.seconds,
+        "bytes_peak": spent.bytes_peak,
+        "bytes_peak_device": spent.bytes_peak_device,
+        "trials": spent.trials,
+        "trials_budget": spent.trials_budget,
+        "status": row.status,
+        "complete": row.complete,
+        "device": row.device,
+        "device_name": row.device_name,
+        "precision": row.precision,
+        "run_ids": row.run_ids,
+    }
+
+
+def _three(name: str, found: Estimate | None) -> dict[str, float | None]:
+    if found is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}

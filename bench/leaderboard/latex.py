@@ -1,0 +1,39 @@
+"""LaTeX: one `table` per section, to be `\\input` into a paper."""
+
+from __future__ import annotations
+
+from bench.leaderboard import escape, words
+from bench.leaderboard.board import Board
+from bench.leaderboard.sections import Column, Section, sections
+
+HIDDEN = ("records", "record", "message")
+"""Columns too wide for a page; they stand in the other formats."""
+
+
+def latex(board: Board) -> str:
+    """A comment with the origin, then the tables; wants `\\usepackage[utf8]{inputenc}` at most."""
+    origin = f"% {escape.latex(words.origin(board), 1000)}"
+    record = "% The records behind each row: leaderboard.csv and leaderboard.json."
+    legend = f"% {escape.latex(words.LEGEND, 1000)}"
+    return "\n\n".join([f"{origin}\n{legend}\n{record}", *map(_table, sections(board))]) + "\n"
+
+
+def _table(section: Section) -> str:
+    from tabulate import tabulate
+
+    columns = [column for column in section.columns if column.head not in HIDDEN]
+    body = tabulate(
+        list(zip(*map(_cells, columns), strict=True)),
+        headers=[escape.latex(column.head) for column in columns],
+        tablefmt="latex_raw",
+        disable_numparse=True,
+        colalign=["left" if column.outside else "right" for column in columns],
+    )
+    caption = escape.latex(f"{section.title}. {section.note}", 1000)
+    return f"\\begin{{table}}\n\\caption{{{caption}}}\n{body}\n\\end{{table}}"
+
+
+def _cells(column: Column) -> list[str]:
+    if not column.outside:
+        return list(column.cells)
+    return [escape.latex(cell) for cell in column.cells]

@@ -1,0 +1,52 @@
+"""JSON: everything on the board as plain data, for other programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+from bench.leaderboard.board import Board
+from bench.leaderboard.frame import plain
+
+SCHEMA = 1
+"""Of the JSON table; raised when a key changes its meaning."""
+
+_DIGITS = 10  # sums differ in the last digits between machines
+
+
+def as_json(board: Board) -> str:
+    """Names as they are, in ASCII escapes; `<`, `>` and `&` too, so that HTML may hold it.
+
+    A number that is not there is null.
+    """
+    found = {
+        "schema": SCHEMA,
+        "suite": board.suite,
+        "version": board.version,
+        "cells": board.cells,
+        "records": board.records,
+        "first": board.first,
+        "last": board.last,
+        "devices": board.places,
+        "rows": [plain(row) for row in board.rows],
+        "overall": [asdict(entry) for entry in board.overall],
+        "controls": [asdict(check) for check in board.checks],
+        "failures": [asdict(failed) for failed in board.failed],
+        "skipped": [asdict(skipped) for skipped in board.skipped],
+    }
+    text = json.dumps(_finite(found), indent=1, ensure_ascii=True, allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float):
+        return round(value, _DIGITS) + 0.0 if math.isfinite(value) else None
+    return value

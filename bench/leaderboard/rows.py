@@ -1,0 +1,122 @@
+"""Rows of one problem: values with their intervals, ranks, costs, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.core.record import Record
+from bench.leaderboard.costs import Costs, Rates, costs
+from bench.leaderboard.entrants import Entrant
+from bench.leaderboard.problem import Problem
+from bench.stats import Estimate, tie_groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One (task, backbone, method, control) over its draws and seeds.
+
+    `value` (the main metric), `macro_f1` and `kappa` are None where nothing succeeded;
+    a row is `complete` when every draw of its peers is there and nothing failed, and
+    only complete rows without a control have a rank.
+    """
+
+    problem: Problem
+    backbone: str
+    method: str
+    control: str | None
+    value: Estimate | None
+    macro_f1: Estimate | None
+    kappa: Estimate | None
+    rank: int | None
+    complete: bool
+    status: str
+    labels: str
+    costs: Costs
+    device: str
+    device_name: str
+    precision: str
+    run_ids: tuple[str, ...]
+
+
+def rows(entrants: Sequence[Entrant], known: Rates) -> list[Row]:
+    """The rows of one problem, best first, those without a rank after them, controls last."""
+    planned = _planned_draws(entrants)
+    statuses = [_status(e, planned[e.group.control]) for e in entrants]
+    ranked = [i for i, e in enumerate(entrants) if statuses[i] == "ok" and e.group.control is None]
+    ranks = dict(zip(ranked, tie_groups([entrants[i].main for i in ranked]).tolist(), strict=True))
+    made = [
+        _row(e, statuses[i], ranks.get(i), costs(e.group.records, known))
+        for i, e in enumerate(entrants)
+    ]
+    return sorted(made, key=_order)
+
+
+def _row(entrant: Entrant, status: str, rank: int | None, spent: Costs) -> Row:
+    group = entrant.group
+    where = [record.provenance for record in group.records]
+    return Row(
+        problem=group.problem,
+        backbone=group.backbone,
+        method=group.method,
+        control=group.control,
+        value=entrant.estimate(group.problem.metric),
+        macro_f1=entrant.estimate("macro_f1"),
+        kappa=entrant.estimate("kappa"),
+        rank=rank,
+        complete=status == "ok",
+        status=status,
+        labels=_labels(group.records),
+        costs=spent,
+        device=_together(p.device for p in where),
+        device_name=_together(p.device_name for p in where),
+        precision=_together(p.precision for p in where),
+        run_ids=tuple(record.run_id for record in group.records),
+    )
+
+
+def _planned_draws(entrants: Sequence[Entrant]) -> dict[str | None, set[int]]:
+    """The draws that any peer has a record of, failed ones included, by control."""
+    planned: dict[str | None, set[int]] = {}
+    for entrant in entrants:
+        draws = planned.setdefault(entrant.group.control, set())
+        draws.update(record.draw for record in entrant.group.records)
+    return planned
+
+
+def _status(entrant: Entrant, planned: set[int]) -> str:
+    group = entrant.group
+    said = []
+    if group.failed:
+        kinds = sorted({record.failure.kind for record in group.failed if record.failure})
+        there = {record.draw for record in group.records}
+        word = "draws" if len(there) == len(group.records) else "runs"
+        of = len(planned) if word == "draws" else len(group.records)
+        said.append(f"{len(group.failed)} of {of} {word} failed: {', '.join(kinds) or 'unknown'}")
+    if missing := planned - {record.draw for record in group.records}:
+        said.append(f"{len(missing)} of {len(planned)} draws missing")
+    return "; ".join(said) or "ok"
+
+
+def _labels(records: Iterable[Record]) -> str:
+    """Labelled training items, those beyond the rule after a plus; a range where draws differ."""
+    data = [record.data for record in records if record.data is not None]
+    own, extra = ({d.labels for d in data}, {d.labels_extra for d in data})
+    if not data:
+        return ""
+    return _span(own) + (f"+{_span(extra)}" if any(extra) else "")
+
+
+def _span(counts: set[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _together(words: Iterable[str]) -> str:
+    return ", ".join(sorted(set(words)))
+
+
+def _order(row: Row) -> tuple[bool, str, float, float, str, str]:
+    value = row.value.mean if row.value else float("-inf")
+    rank = float("inf") if row.rank is None else row.rank
+    return (row.control is not None, row.control or "", rank, -value, row.backbone, row.method)

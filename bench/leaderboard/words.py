@@ -1,0 +1,62 @@
+"""Sentences above the tables: where the numbers come from, and what their intervals cover."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.leaderboard.board import Board
+from bench.leaderboard.rows import Row
+
+
+def heading(board: Board) -> str:
+    return f"{board.suite}, version {board.version}"
+
+
+def origin(board: Board) -> str:
+    """Suite, devices, dates and intervals in one line."""
+    if not board.records:
+        return f"Suite {heading(board)}: no records yet."
+    days = board.first if board.first == board.last else f"{board.first} to {board.last}"
+    cells = f"{board.records:,} of {board.cells:,} cells recorded, {days}"
+    parts = [f"Suite {heading(board)}", "; ".join(board.places), cells]
+    return " · ".join([*parts, _covers(board.rows)]) + "."
+
+
+def of_problem(rows: Iterable[Row]) -> str:
+    """What the intervals of one table cover, from its rows without a control."""
+    values = [row.value for row in rows if row.value is not None]
+    if not values:
+        return "No record succeeded."
+    draws, items = ({v.draws for v in values}, {v.items for v in values})
+    tested = " or ".join(f"{n:,}" for n in sorted(items))
+    if draws == {1}:
+        return f"95 % intervals over {tested} test items; one draw: test sampling alone."
+    most = max(draws)
+    fewer = "" if len(draws) == 1 else " (where fewer are given, over those)"
+    return f"95 % intervals over {most:,} draws{fewer} and {tested} test items."
+
+
+def _covers(rows: Iterable[Row]) -> str:
+    draws = {row.value.draws for row in rows if row.value is not None and row.control is None}
+    if not draws:
+        return "no result yet"
+    if draws == {1}:
+        return "95 % intervals; one draw: test sampling alone"
+    single = "; where there is one draw: test sampling alone" if 1 in draws else ""
+    return f"95 % intervals over draws and test items{single}"
+
+
+LEGEND = (
+    "Rank: 1 + the number of entrants shown to be better (paired, Holm over all pairs, 5 %);"
+    " equal ranks are ties. items/s: measured extraction, raw inputs in and features out,"
+    " shared by a backbone's methods; s per cell: mean wall time with cached extraction"
+    " charged; trials: settings tried on validation data, of the budget."
+)
+OVERALL = (
+    "Mean of the tasks' main metrics and mean rank, for entrants complete in every task;"
+    " the interval takes these tasks as fixed."
+)
+CHECKS = (
+    "Shuffled labels: kappa, beside accuracy and its chance levels (1/k, majority, matched to"
+    " the predicted shares). Random weights and self: paired difference from the counterpart."
+)

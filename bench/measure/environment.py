@@ -1,0 +1,115 @@
+"""Where and with what a run happens, without anything personal.
+
+Nothing here imports torch unless it is loaded already, so that the launcher
+can ask too.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from bench.core.record import Provenance
+
+PACKAGES = ("adaptbench", "torch", "transformers", "scikit-learn", "numpy", "tokenizers")
+_NVIDIA = Path("/proc/driver/nvidia/version")
+
+
+def likely_device() -> str:
+    """The kind of device a run would use ("cuda" or "cpu"), told without importing torch.
+
+    The worker, which has torch, has the last word.
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in {"", "-1"}
+    return "cuda" if _NVIDIA.exists() and not hidden else "cpu"
+
+
+def provenance(device: str, precision: str, *, deterministic: bool) -> Provenance:
+    """Describe this process, machine and code."""
+    commit, dirty = _git()
+    return Provenance(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=commit,
+        dirty=dirty,
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        cpu=cpu_name(),
+        threads=_threads(),
+        device=device,
+        device_name=_device_name(device),
+        driver=_driver() if device == "cuda" else None,
+        precision=precision,
+        deterministic=deterministic,
+        packages=packages(),
+    )
+
+
+@lru_cache
+def packages() -> dict[str, str]:
+    """Versions of the packages that decide scores."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@lru_cache
+def cpu_name() -> str:
+    """The processor's name as the kernel has it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _threads() -> int:
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch else len(os.sched_getaffinity(0))
+
+
+def _device_name(device: str) -> str:
+    torch = sys.modules.get("torch")
+    if device == "cuda" and torch:
+        return str(torch.cuda.get_device_name())
+    return cpu_name()
+
+
+def _driver() -> str | None:
+    try:
+        return _NVIDIA.read_text(encoding="utf-8").split("Module")[1].split()[0]
+    except (OSError, IndexError):
+        return None
+
+
+@lru_cache
+def _git() -> tuple[str | None, bool | None]:
+    """Commit and dirty flag of this project's own checkout; None where it is not in one."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return None, None
+    git = ["git", "-C", str(folder)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)  # noqa: S603, PLW1510
+        state = subprocess.run(  # noqa: S603, PLW1510
+            [*git, "status", "--porcelain", "--untracked-files=no", "--", "bench"],
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return None, None
+    if commit.returncode or state.returncode:
+        return None, None
+    return commit.stdout.strip(), bool(state.stdout.strip())

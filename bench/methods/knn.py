@@ -1,0 +1,60 @@
+"""k nearest neighbours over frozen features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
+from bench.core.task import Split
+from bench.methods.heads import Head, Scaling, learnable, scaling_parameter
+
+SPEC = MethodSpec(
+    name="knn",
+    version=1,
+    summary="frozen features + a vote of the nearest training items",
+    needs=Needs.FEATURES,
+    parameters=(
+        Parameter("k", 5, "neighbours that vote (all there are, when fewer)", low=1),
+        Parameter("metric", "cosine", "distance", choices=("cosine", "euclidean")),
+        Parameter("weights", "distance", "of the votes", choices=("uniform", "distance")),
+        scaling_parameter(Scaling.NONE),
+    ),
+    search_space=(
+        {},
+        {"k": 15},
+        {"k": 1},
+        {"k": 15, "scaling": "standard"},
+        {"k": 50},
+        {"k": 5, "metric": "euclidean"},
+    ),
+    reference="Cover & Hart 1967, doi:10.1109/TIT.1967.1053964",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NearestNeighbours:
+    """See `SPEC`."""
+
+    spec: MethodSpec = SPEC
+
+    def fit(
+        self,
+        parameters: Parameters,
+        train: Split,
+        validation: Split | None,  # noqa: ARG002 -- nothing is stopped early
+        context: Context,
+    ) -> Fitted:
+        from sklearn.neighbors import KNeighborsClassifier
+
+        data = learnable(train, context, parameters["scaling"])
+        model = KNeighborsClassifier(
+            n_neighbors=min(int(parameters["k"]), len(data.targets)),
+            metric=parameters["metric"],
+            weights=parameters["weights"],
+            algorithm="brute",
+        )
+        model.fit(data.features, data.targets)
+        return Head(context, data.scale, model.predict_proba, data.seen)
+
+
+METHODS: tuple[Method, ...] = (NearestNeighbours(),)

@@ -1,0 +1,84 @@
+"""What only the plugins can tell about a suite: names, parameters, modalities."""
+
+from __future__ import annotations
+
+from bench import backbones, methods, tasks
+from bench.core.errors import Mistake, did_you_mean
+from bench.core.method import Needs
+from bench.core.metrics import CLASSIFICATION
+from bench.core.suite import Suite
+from bench.suite_file import Draft
+
+CELLS_MOST = 100_000
+"""A larger grid is refused: it is a slip of the pen, or it wants several suites."""
+
+
+def check(draft: Draft) -> list[Mistake]:
+    """All mistakes in names and parameters, also of entries whose form has a mistake."""
+    found: list[Mistake] = []
+    for where, table in draft.entries("task"):
+        name = table.get("name")
+        if "data" not in table and isinstance(name, str) and name not in tasks.registry():
+            near = did_you_mean(name, tasks.registry())
+            found.append(Mistake(f"{where}.name", f"no task is named {name!r}{near}"))
+        metric = table.get("main_metric")
+        if isinstance(metric, str) and metric not in CLASSIFICATION:
+            near = did_you_mean(metric, CLASSIFICATION)
+            found.append(Mistake(f"{where}.main_metric", f"no metric is named {metric!r}{near}"))
+    for where, table in draft.entries("backbone"):
+        name = table.get("name")
+        if (
+            isinstance(name, str)
+            and not name.startswith(backbones.OUTSIDE)
+            and name not in backbones.registry()
+        ):
+            near = did_you_mean(name, backbones.registry())
+            found.append(Mistake(f"{where}.name", f"no backbone is named {name!r}{near}"))
+    for where, table in draft.entries("method"):
+        name = table.get("name")
+        if not isinstance(name, str):
+            continue
+        if name not in methods.registry():
+            near = did_you_mean(name, methods.registry())
+            found.append(Mistake(f"{where}.name", f"no method is named {name!r}{near}"))
+            continue
+        given = {key: value for key, value in table.items() if key not in {"name", "label"}}
+        found += [
+            Mistake(f"{where}.{key}", message)
+            for key, message in methods.registry()[name].spec.mistakes(given)
+        ]
+    return found
+
+
+def check_whole(suite: Suite) -> list[Mistake]:
+    """What can be told once every entry is well-formed: doubles, a grid too large, no backbone."""
+    found: list[Mistake] = []
+    labels: dict[tuple[str, str], str] = {}
+    entries = (
+        ("task", suite.tasks),
+        ("backbone", suite.backbones),
+        ("method", suite.methods),
+    )
+    for section, rows in entries:
+        for i, row in enumerate(rows):
+            key = (section, str(row))
+            if key in labels:
+                found.append(Mistake(f"{section}[{i}]", f"is the same as {labels[key]}"))
+            labels.setdefault(key, f"{section}[{i}]")
+    names = [task.name for task in suite.tasks]
+    found += [
+        Mistake(f"task[{i}].name", f"{name!r} is used twice: a table could not tell them apart")
+        for i, name in enumerate(names)
+        if name in names[:i] and not any(f"task[{i}]" == m.where for m in found)
+    ]
+    specs = [methods.registry()[entry.name].spec for entry in suite.methods]
+    if not suite.backbones and any(spec.needs is not Needs.INPUTS for spec in specs):
+        needing = next(spec.name for spec in specs if spec.needs is not Needs.INPUTS)
+        found.append(Mistake("backbone", f"method {needing!r} needs at least one [[backbone]]"))
+    size = len(suite.tasks) * max(1, len(suite.backbones)) * len(suite.methods)
+    size *= suite.draws * suite.seeds
+    if size > CELLS_MOST:
+        found.append(
+            Mistake("suite", f"the grid has {size:,} cells; at most {CELLS_MOST:,} are run")
+        )
+    return found

@@ -1,0 +1,68 @@
+"""What a plan will cost, said before anything runs, from descriptions alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.core.cell import Cell, label_of
+from bench.core.suite import TrainRule
+from bench.core.task import Modality, TaskSpec
+from bench.runner.plan import Plan
+
+FLOPS_PER_SECOND = {
+    # float32, whole pipeline, measured on two CPU cores with AVX-512; a CPU scales with its cores
+    (Modality.TEXT, "cpu"): 1.1e11,
+    (Modality.IMAGE, "cpu"): 2.2e10,  # depthwise convolutions and decoding do not reach more
+    (Modality.AUDIO, "cpu"): 1.0e11,
+    # CUDA: a cautious guess for one data-centre card, not measured
+    (Modality.TEXT, "cuda"): 2.0e13,
+    (Modality.IMAGE, "cuda"): 5.0e12,
+    (Modality.AUDIO, "cuda"): 1.0e13,
+}
+SECONDS_A_FIT = 0.25
+"""A fit of a head, on two cores, mean over the methods of the default suite."""
+SECONDS_A_LOAD = 3.0
+"""Reading weights and data, once for each pair of task and backbone."""
+BYTES_BASE = 900_000_000
+"""Resident set of a worker with torch and transformers, before any model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Seconds to run, peak bytes of memory, bytes to download."""
+
+    seconds: float
+    bytes_memory: int
+    bytes_download: int
+
+
+def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int) -> Forecast:
+    """Forecast what running `cells` costs; nothing is loaded to tell."""
+    draws: dict[tuple[str, str], set[int]] = {}
+    seconds, memory = 0.0, 0
+    for cell in cells:
+        folds = 4 if cell.budget.trials > 1 else 0
+        seconds += SECONDS_A_FIT * (1 + cell.budget.trials * folds / 4)
+        if cell.backbone is not None:
+            draws.setdefault((cell.task.name, label_of(cell.backbone)), set()).add(cell.draw)
+    cores = len(os.sched_getaffinity(0))
+    entries = {entry.name: entry for entry in plan.suite.tasks}
+    for (task, backbone), numbers in draws.items():
+        spec, model = plan.tasks[task].spec, plan.plugins[backbone].spec
+        items = _items(spec, entries[task].train, entries[task].test_size, len(numbers))
+        rate = FLOPS_PER_SECOND[spec.modality, device]
+        rate *= cores / 2 if device == "cpu" else 1
+        seconds += SECONDS_A_LOAD + items * spec.units * model.flops_per_unit / rate
+        memory = max(memory, 4 * model.parameters * (1 if device == "cpu" else 0))
+    return Forecast(seconds, BYTES_BASE + memory, bytes_download)
+
+
+def _items(spec: TaskSpec, rule: TrainRule, test_size: int | None, draws: int) -> int:
+    """Distinct items to extract; 0 sizes (a user's data) count as nothing known."""
+    test = min(test_size or spec.test_size, spec.test_size or (test_size or 0))
+    if rule.full:
+        return test + spec.train_size
+    per_draw = rule.size or (rule.per_class or 0) * spec.classes
+    return test + min(spec.train_size, draws * (per_draw + rule.validation_extra))

@@ -1,0 +1,198 @@
+"""From a suite to its cells: validated, resolved, in the order in which they run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import backbones, methods, tasks
+from bench.backbones import Plugin
+from bench.core.backbone import Weights
+from bench.core.cell import Cell, label_of
+from bench.core.errors import SuiteError
+from bench.core.method import Method, Needs
+from bench.core.suite import BackboneEntry, Control, MethodEntry, Suite, TaskEntry
+from bench.core.task import Task
+from bench.runner.check import check, check_whole
+from bench.suite_file import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A combination that does not apply, and why."""
+
+    task: str
+    backbone: str
+    method: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cells of a suite, in running order, with the plugins that they name."""
+
+    suite: Suite
+    cells: tuple[Cell, ...]
+    skipped: tuple[Skipped, ...]
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    plugins: Mapping[str, Plugin] = field(default_factory=dict)
+
+
+def validated(draft: Draft) -> Suite:
+    """The suite of a draft without mistakes.
+
+    Raises:
+        SuiteError: with every mistake of form and meaning.
+    """
+    mistakes = [*draft.mistakes, *check(draft)]
+    if draft.suite is not None and not mistakes:
+        mistakes += check_whole(draft.suite)
+    if mistakes or draft.suite is None:
+        raise SuiteError(draft.path, mistakes)
+    return draft.suite
+
+
+def make_plan(suite: Suite, pins: Mapping[str, str]) -> Plan:
+    """Lay out the grid; `pins` holds digests (by URI) of what the suite does not pin.
+
+    Cells are ordered by task, then backbone, so that a worker loads each once.
+    """
+    folder = Path(suite.folder)
+    built_tasks = {entry.name: tasks.build(entry, folder, pins) for entry in suite.tasks}
+    entries = list(suite.backbones)
+    twins = _twins(suite) if Control.RANDOM_WEIGHTS in suite.controls else []
+    plugins = {label_of(e): backbones.build(e, folder, pins) for e in (*entries, *twins)}
+    grid = _Grid(suite, built_tasks, plugins, dict(pins))
+    for task_entry in suite.tasks:
+        grid.without_backbone(task_entry)
+        for backbone_entry in entries:
+            grid.row(task_entry, backbone_entry)
+        for twin in twins:
+            grid.control(task_entry, twin, Control.RANDOM_WEIGHTS)
+    return Plan(suite, tuple(grid.cells), tuple(grid.skipped), built_tasks, plugins)
+
+
+def _twins(suite: Suite) -> list[BackboneEntry]:
+    """The untrained twin of each pretrained backbone that the suite does not list itself."""
+    found = []
+    for entry in suite.backbones:
+        twin = dataclasses.replace(entry, weights=Weights.RANDOM, label=None)
+        if entry.label:
+            twin = dataclasses.replace(twin, label=f"{entry.label}(weights=random)")
+        learned = entry.name.startswith(backbones.OUTSIDE) or bool(
+            backbones.registry()[entry.name].spec.assets
+        )
+        if learned and entry.weights is Weights.PRETRAINED and twin not in suite.backbones:
+            found.append(twin)
+    return found
+
+
+class _Grid:
+    """Collects cells and the reasons of those left out."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        built: Mapping[str, Task],
+        plugins: Mapping[str, Plugin],
+        pins: dict[str, str],
+    ) -> None:
+        self.suite, self.tasks, self.plugins, self.pins = suite, built, plugins, pins
+        self.cells: list[Cell] = []
+        self.skipped: list[Skipped] = []
+        self.methods = [(entry, methods.registry()[entry.name]) for entry in suite.methods]
+
+    def without_backbone(self, task: TaskEntry) -> None:
+        """The methods that need no backbone, and the shuffled-labels control of the first."""
+        for entry, method in self.methods:
+            if method.spec.needs is Needs.INPUTS:
+                reason = _unfit(self.tasks[task.name], method)
+                if reason:
+                    self.skipped.append(Skipped(task.name, "none", label_of(entry), reason))
+                else:
+                    self._cells(task, None, entry, method, None)
+
+    def row(self, task: TaskEntry, backbone: BackboneEntry) -> None:
+        """One backbone on one task: every method, then the controls of the first."""
+        fitting = self._fitting(task, backbone, note=True)
+        for entry, method in fitting:
+            self._cells(task, backbone, entry, method, None)
+        for control in (Control.SHUFFLED_LABELS, Control.SELF):
+            if control in self.suite.controls:
+                for entry, method in fitting[:1]:
+                    self._cells(task, backbone, entry, method, control)
+
+    def control(self, task: TaskEntry, backbone: BackboneEntry, control: Control) -> None:
+        """The first fitting method alone, as a control."""
+        for entry, method in self._fitting(task, backbone, note=False)[:1]:
+            self._cells(task, backbone, entry, method, control)
+
+    def _fitting(
+        self, task: TaskEntry, backbone: BackboneEntry, *, note: bool
+    ) -> list[tuple[MethodEntry, Method]]:
+        built, plugin = self.tasks[task.name], self.plugins[label_of(backbone)]
+        found = []
+        for entry, method in self.methods:
+            if method.spec.needs is Needs.INPUTS:
+                continue
+            reason = _unfit(built, method)
+            if plugin.spec.modality is not built.spec.modality:
+                reason = f"a {plugin.spec.modality} backbone on a task of {built.spec.modality}s"
+            elif method.spec.needs is Needs.MODULE and not plugin.spec.trainable:
+                reason = f"{backbone.name} cannot be trained"
+            if reason is None:
+                found.append((entry, method))
+            elif note:
+                row = Skipped(task.name, label_of(backbone), label_of(entry), reason)
+                self.skipped.append(row)
+        return found
+
+    def _cells(
+        self,
+        task: TaskEntry,
+        backbone: BackboneEntry | None,
+        entry: MethodEntry,
+        method: Method,
+        control: Control | None,
+    ) -> None:
+        """Every draw and seed: draws of a full training set would all be the same one."""
+        spec = self.tasks[task.name].spec
+        draws = 1 if task.train.full else self.suite.draws
+        seeds = 1 if method.spec.deterministic else self.suite.seeds
+        first = self.suite.seeds if control is Control.SELF else 0
+        for draw in range(draws):
+            for seed in range(first, first + seeds):
+                self.cells.append(
+                    Cell(
+                        suite=self.suite.name,
+                        task=dataclasses.replace(
+                            task, main_metric=task.main_metric or spec.main_metric
+                        ),
+                        modality=spec.modality,
+                        backbone=backbone,
+                        method=entry,
+                        draw=draw,
+                        seed=seed,
+                        budget=self.suite.budget,
+                        precision=self.suite.precision,
+                        control=control,
+                        fingerprint=spec.fingerprint,
+                        backbone_identity=(
+                            self.plugins[label_of(backbone)].spec.identity if backbone else None
+                        ),
+                        method_version=method.spec.version,
+                        folder=self.suite.folder,
+                        pins=self.pins,
+                    )
+                )
+
+
+def _unfit(task: Task, method: Method) -> str | None:
+    if task.spec.modality not in method.spec.modalities:
+        wanted = ", ".join(sorted(method.spec.modalities))
+        return f"{method.spec.name} works on {wanted}, not on {task.spec.modality}"
+    if task.spec.kind not in method.spec.kinds:
+        return f"{method.spec.name} does not do {task.spec.kind}"
+    return None

@@ -1,0 +1,235 @@
+"""From a suite file to committed records: the one path that every run takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import backbones, tasks
+from bench.assets import Lock, cache_folder, is_cached, pin, resolve
+from bench.core.asset import Asset
+from bench.core.cell import Cell, label_of
+from bench.core.errors import StoreError
+from bench.core.record import Record, Status
+from bench.core.suite import Suite
+from bench.measure import Clock, likely_device, wall
+from bench.runner.engine import Engine, LocalEngine
+from bench.runner.forecast import Forecast, forecast
+from bench.runner.plan import Plan, make_plan, validated
+from bench.runner.progress import Display, Quiet
+from bench.store import Store
+from bench.suite_file import read
+
+MAY_PASS = frozenset({"killed", "timeout", "out-of-memory"})
+"""Kinds of failure that another run tries again by itself."""
+
+MakeEngine = Callable[[Store, Path, str], Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run, as the command line has it."""
+
+    runs: Path = Path("runs")
+    device: str = "auto"
+    locked: bool = False
+    retry_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run: one record per cell, and what was forecast beside what it took."""
+
+    folder: Path
+    plan: Plan
+    records: tuple[Record, ...]
+    ran: int
+    forecast: Forecast
+    seconds: float
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        return tuple(r for r in self.records if r.status is not Status.OK)
+
+
+def plan_suite(path: Path, *, locked: bool = False, display: Display | None = None) -> Plan:
+    """Read, check and lay out a suite; nothing is written.
+
+    Raises:
+        SuiteError: with all its mistakes.
+        AssetError: if what it names cannot be pinned.
+    """
+    return _planned(path, locked, display or Quiet())[0]
+
+
+def run_suite(
+    path: Path,
+    options: Options | None = None,
+    display: Display | None = None,
+    engine: MakeEngine = LocalEngine,
+    clock: Clock = wall,
+) -> Outcome:
+    """Run what is not done yet of a suite, and return one record per cell.
+
+    Raises:
+        UserError: on any mistake in the suite, its data or its assets, before a cell runs.
+    """
+    options, display = options or Options(), display or Quiet()
+    start = clock()
+    with display:
+        plan, lock = _planned(path, options.locked, display)
+        store = Store(options.runs / plan.suite.name)
+        _require_writable(store.folder)
+        device = likely_device() if options.device == "auto" else options.device
+        todo = _todo(plan.cells, store, device, options)
+        expected = forecast(plan, todo, device, _download(plan, todo))
+        if todo:
+            lock.save()
+            display.say(_summary(plan, todo, expected))
+            fetch(plan, todo, display)
+            _check_own_data(plan, todo)
+            device = _execute(plan, todo, store, options, display, engine)
+        store.write_suite(_described(plan, device))
+    records = tuple(store.final())
+    return Outcome(store.folder, plan, records, len(todo), expected, clock() - start)
+
+
+def fetch(plan: Plan, cells: Iterable[Cell], display: Display) -> None:
+    """Bring the assets that `cells` need into the cache.
+
+    Raises:
+        AssetError: naming the first that cannot be had.
+    """
+    for asset in assets_of(plan, cells):
+        if not is_cached(asset):
+            display.say(f"fetching {asset.name} ({asset.bytes_download / 1e6:.0f} MB)")
+        resolve(asset, display.say)
+
+
+def assets_of(plan: Plan, cells: Iterable[Cell]) -> list[Asset]:
+    """The assets that `cells` need, each once."""
+    found: dict[str, Asset] = {}
+    for cell in cells:
+        for asset in plan.tasks[cell.task.name].spec.assets:
+            found.setdefault(asset.name, asset)
+        if cell.backbone is not None:
+            for asset in plan.plugins[label_of(cell.backbone)].spec.assets:
+                found.setdefault(asset.name, asset)
+    return list(found.values())
+
+
+def _planned(path: Path, locked: bool, display: Display) -> tuple[Plan, Lock]:
+    suite = validated(read(path))
+    lock = Lock.read(path.with_suffix(".lock"))
+    return make_plan(suite, _pins(suite, lock, locked, display)), lock
+
+
+def _pins(suite: Suite, lock: Lock, locked: bool, display: Display) -> dict[str, str]:
+    """Digests, by URI, of everything the suite names and does not pin."""
+    folder = Path(suite.folder)
+    own: list[Asset] = []
+    for entry in suite.tasks:
+        if entry.data is not None:
+            own += tasks.build(entry, folder, {}).spec.assets
+    for backbone in suite.backbones:
+        if backbone.name.startswith(backbones.OUTSIDE):
+            own += backbones.build(backbone, folder, {}).spec.assets
+    found: dict[str, str] = {}
+    for asset in own:
+        found.update(pin(asset, lock, locked=locked, report=display.say))
+    return found
+
+
+def _require_writable(folder: Path) -> None:
+    """Refuse a folder that cannot take records, before anything is computed.
+
+    Raises:
+        StoreError: naming it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreError(f"{folder}: cannot be written to")
+
+
+def _todo(cells: Iterable[Cell], store: Store, device: str, options: Options) -> list[Cell]:
+    """Cells without a result on this kind of device, and failures that may pass."""
+    settled = set()
+    for record in store.records():
+        if record.provenance.device != device:
+            continue
+        kept = record.failure is not None and record.failure.kind not in MAY_PASS
+        if record.status is Status.OK or (kept and not options.retry_failed):
+            settled.add(record.run_id)
+    return [cell for cell in cells if cell.run_id not in settled]
+
+
+def _execute(
+    plan: Plan,
+    todo: list[Cell],
+    store: Store,
+    options: Options,
+    display: Display,
+    engine: MakeEngine,
+) -> str:
+    """Run the cells; returns the kind of device they ran on."""
+    running = engine(store, cache_folder(), options.device)
+    waiting = {cell.run_id: cell for cell in todo}
+    display.start(len(plan.cells), len(plan.cells) - len(todo))
+    try:
+        for record in running.run(todo, display.inside):
+            display.finished(waiting[record.run_id], record)
+    finally:
+        running.close()
+    return running.device
+
+
+def _check_own_data(plan: Plan, todo: list[Cell]) -> None:
+    """Load the user's own data once here, so that a mistake in it stops the run with one sentence.
+
+    Raises:
+        DataError: naming the file, the column and the mend.
+    """
+    for name in dict.fromkeys(cell.task.name for cell in todo if cell.task.data):
+        plan.tasks[name].load()
+
+
+def _download(plan: Plan, todo: list[Cell]) -> int:
+    return sum(a.bytes_download for a in assets_of(plan, todo) if not is_cached(a))
+
+
+def _summary(plan: Plan, todo: list[Cell], expected: Forecast) -> str:
+    done = len(plan.cells) - len(todo)
+    return (
+        f"{plan.suite.name}: {len(plan.cells)} cells, {done} done, {len(todo)} to run; "
+        f"forecast {minutes(expected.seconds)}, {expected.bytes_memory / 1e9:.1f} GB of memory, "
+        f"{expected.bytes_download / 1e6:.0f} MB to download"
+    )
+
+
+def minutes(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _described(plan: Plan, device: str) -> dict[str, object]:
+    """What the run's folder says of the suite."""
+    suite = plan.suite
+    return {
+        "name": suite.name,
+        "version": suite.version,
+        "description": suite.description,
+        "device": device,
+        "draws": suite.draws,
+        "seeds": suite.seeds,
+        "budget": dataclasses.asdict(suite.budget),
+        "cells": [cell.run_id for cell in plan.cells],
+        "skipped": [dataclasses.asdict(row) for row in plan.skipped],
+    }

@@ -1,0 +1,148 @@
+"""Choosing hyper-parameters on validation data: the runner's work, the same for every method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import CellError, DivergedError
+from bench.core.identity import derive_seed
+from bench.core.method import Context, Method, Scalar
+from bench.core.predictions import ClassPredictions
+from bench.core.record import Trial
+from bench.core.scoring import main_score
+from bench.core.task import RareRule, Split
+from bench.measure import Clock, wall
+
+FOLDS = 4
+CROSS_VALIDATE_BELOW = 16
+"""Labels of the smallest class under which one hold-out would be too few items to choose by."""
+SMALL = 1000
+"""Items up to which cross-validation is affordable; above, one fold of the same division is held
+out."""
+RARE = 3
+"""Classes with fewer items are kept out of validation (where the task's rule allows it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How the labelled items are divided for tuning: (train, validation) index pairs."""
+
+    pairs: tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]
+    label: str
+    rare: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen point, every trial, and the validation predictions of the chosen one."""
+
+    parameters: dict[str, Scalar]
+    trials: tuple[Trial, ...]
+    label: str
+    rare: dict[int, int]
+    validation: ClassPredictions | None = None
+    indices: NDArray[np.int64] | None = None  # positions in the labelled split
+
+
+def divide(labelled: Split, extra: int, rare_rule: RareRule, draw: int) -> Division:
+    """Divide the labelled items; the last `extra` of them are for validation alone.
+
+    Few labels a class: cross-validation inside them.  Many: one fold is held out.
+    Groups are not torn apart.  A class with one label leaves nothing to choose by.
+    """
+    n = len(labelled) - extra
+    if extra:
+        pair = np.arange(n), np.arange(n, n + extra)
+        return Division((pair,), f"{extra} items beyond the labelled ones", {})
+    counts = np.bincount(labelled.targets)
+    rare: dict[int, int] = {}
+    if rare_rule is RareRule.TRAIN_ONLY:
+        rare = {int(c): int(m) for c, m in enumerate(counts) if 0 < m < RARE}
+    common = np.flatnonzero(~np.isin(labelled.targets, list(rare)))
+    smallest = int(np.bincount(labelled.targets[common])[np.unique(labelled.targets[common])].min())
+    folds = min(FOLDS, smallest)
+    if folds < 2:
+        return Division((), "none: a class has one label", rare)
+    always = np.setdiff1d(np.arange(n), common)
+    pairs = tuple(
+        (np.concatenate([common[train], always]), common[held])
+        for train, held in _folds(labelled, common, folds, draw)
+    )
+    if smallest < CROSS_VALIDATE_BELOW and n < SMALL:
+        return Division(pairs, f"{folds}-fold", rare)
+    return Division(pairs[:1], f"1 of {folds} folds held out", rare)
+
+
+def choose(
+    method: Method,
+    points: list[dict[str, Scalar]],
+    labelled: Split,
+    division: Division,
+    context: Context,
+    metric: str,
+    clock: Clock = wall,
+) -> Choice:
+    """Try each point on the division; the best is chosen, the earliest of equals.
+
+    Raises:
+        CellError: if every trial failed (the last one's error).
+    """
+    if len(points) == 1 or not division.pairs:
+        reason = "none: one point to try" if len(points) == 1 else division.label
+        return Choice(points[0], (), reason, division.rare)
+    held = np.concatenate([pair[1] for pair in division.pairs])
+    trials: list[Trial] = []
+    best: tuple[float, int, ClassPredictions] | None = None
+    failure: CellError | None = None
+    for number, point in enumerate(points):
+        start = clock()
+        try:
+            found = _out_of_fold(method, point, labelled, division, context)
+            score = main_score(metric, found, labelled.targets[held], context.classes)
+        except CellError as error:
+            failure = error
+            trials.append(
+                Trial(parameters=point, score=None, seconds=clock() - start, failure=str(error))
+            )
+            continue
+        trials.append(Trial(parameters=point, score=score, seconds=clock() - start))
+        if best is None or score > best[0]:
+            best = score, number, found
+    if best is None:
+        raise failure or DivergedError("no trial was possible")
+    return Choice(points[best[1]], tuple(trials), division.label, division.rare, best[2], held)
+
+
+def _out_of_fold(
+    method: Method,
+    point: dict[str, Scalar],
+    labelled: Split,
+    division: Division,
+    context: Context,
+) -> ClassPredictions:
+    """Predictions of every held-out item by a fit that did not see it."""
+    parts = []
+    for train, held in division.pairs:
+        validation = labelled.take(held)
+        fitted = method.fit(point, labelled.take(train), validation, context)
+        predictions = fitted.predict(validation.inputs)
+        predictions.check(len(held), context.classes)
+        parts.append(predictions.probabilities)
+    return ClassPredictions(np.concatenate(parts))
+
+
+def _folds(
+    labelled: Split, common: NDArray[np.int64], folds: int, draw: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    targets = labelled.targets[common]
+    seed = derive_seed("folds", draw)
+    if labelled.groups is None:
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        return list(splitter.split(common, targets))
+    grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    return list(grouped.split(common, targets, labelled.groups[common]))

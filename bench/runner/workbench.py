@@ -1,0 +1,184 @@
+"""What a worker keeps between cells: loaded data, one loaded backbone, features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import backbones, tasks
+from bench.backbones import Plugin
+from bench.core.backbone import Backbone, Weights
+from bench.core.cell import Cell
+from bench.core.identity import digest, generator, item_digest
+from bench.core.record import Extraction
+from bench.core.suite import Precision
+from bench.core.task import Input, Split, Splits, Task
+from bench.extract import EXTRACTION_VERSION, FeatureCache, extract
+
+CALIBRATION_ITEMS = 256
+"""Unlabelled training inputs that set the batch norms of an untrained twin."""
+CACHES_KEPT = 4
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A task with its data and what was counted once."""
+
+    task: Task
+    splits: Splits
+    duplicates: int
+
+
+@dataclass(slots=True)
+class Meter:
+    """What extraction cost the cell in hand; see `bench.core.record.Extraction`."""
+
+    items_computed: int = 0
+    seconds: float = 0.0
+    units: float = 0.0
+    padding: list[float] = field(default_factory=list)
+    batches: int = 0
+
+    def summary(self, facts: NDArray[np.float64]) -> Extraction:
+        """The record's view; `facts` `(n, 3)` are seconds, units and truncation by item needed."""
+        fresh = self.items_computed > 0 and self.seconds > 0
+        return Extraction(
+            items=len(facts),
+            items_computed=self.items_computed,
+            seconds=self.seconds,
+            seconds_charged=float(facts[:, 0].sum()),
+            items_per_second=self.items_computed / self.seconds if fresh else None,
+            units_per_second=self.units / self.seconds if fresh else None,
+            padding_share=float(np.mean(self.padding)) if self.padding else None,
+            truncated_share=float(facts[:, 2].mean()) if len(facts) else None,
+            batches=self.batches,
+        )
+
+
+class Workbench:
+    """Loads each thing once for all the cells that share it."""
+
+    def __init__(self, device: str, cache: Path, report: Report) -> None:
+        self.device = device
+        self._cache = cache
+        self.report = report
+        self._loaded: dict[str, Loaded] = {}
+        self._backbone: tuple[str, Backbone] | None = None
+        self._features: dict[str, FeatureCache] = {}
+
+    def load(self, cell: Cell) -> Loaded:
+        """The cell's task with its data, checked.
+
+        Raises:
+            DataError: if the data do not have what the task needs.
+        """
+        if cell.fingerprint not in self._loaded:
+            task = tasks.build(cell.task, Path(cell.folder), cell.pins)
+            splits = task.load()
+            tasks.check(splits, task.spec)
+            self._loaded.clear()  # cells come ordered by task: one is enough
+            found = Loaded(task, splits, tasks.duplicates_across(splits))
+            self._loaded[cell.fingerprint] = found
+        return self._loaded[cell.fingerprint]
+
+    def feature_source(self, cell: Cell, pool: Split) -> FeatureSource:
+        """Features of the cell's backbone; `pool` is the training pool, for calibration alone."""
+        if cell.backbone is None:
+            raise ValueError("a cell without a backbone has no features")
+        plugin = backbones.build(cell.backbone, Path(cell.folder), cell.pins)
+        calibrates = plugin.calibrates and plugin.spec.weights is Weights.RANDOM
+        key = digest(
+            {
+                "backbone": plugin.spec.identity,
+                "precision": cell.precision.value,
+                "device": self.device,
+                "extraction": EXTRACTION_VERSION,
+                "calibrated_on": cell.fingerprint if calibrates else None,
+            }
+        )
+        if key not in self._features:
+            while len(self._features) >= CACHES_KEPT:
+                self._features.pop(next(iter(self._features)))
+            self._features[key] = FeatureCache(self._cache / "features", key)
+        calibration = calibration_inputs(pool) if calibrates else []
+        return FeatureSource(self, plugin, key, cell.precision, self._features[key], calibration)
+
+    def backbone(
+        self, key: str, plugin: Plugin, precision: Precision, calibration: Sequence[Input]
+    ) -> Backbone:
+        """The loaded backbone of `key`; one is kept."""
+        if self._backbone is None or self._backbone[0] != key:
+            self._backbone = None
+            self.report(f"loading {plugin.spec.name}", 0, 1)
+            self._backbone = key, plugin.load(self.device, precision, calibration)
+        return self._backbone[1]
+
+
+class FeatureSource:
+    """Features by content: what is cached is read, what is missing is extracted."""
+
+    def __init__(
+        self,
+        bench: Workbench,
+        plugin: Plugin,
+        key: str,
+        precision: Precision,
+        cache: FeatureCache,
+        calibration: Sequence[Input],
+    ) -> None:
+        self._bench, self._plugin, self._key = bench, plugin, key
+        self._precision, self._cache, self._calibration = precision, cache, calibration
+        self.meter = Meter()
+
+    def __call__(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
+        """Features `(n, width)`, in the order of `inputs`; an input that stands twice is computed
+        once."""
+        return self._take(inputs)[0]
+
+    def facts(self, inputs: Sequence[Input]) -> NDArray[np.float64]:
+        """Seconds, units and truncation `(n, 3)` of each input."""
+        return self._take(inputs)[1]
+
+    def module(self) -> object:
+        """A fresh copy of the backbone's torch module, to be trained."""
+        import copy
+
+        loaded = self._bench.backbone(self._key, self._plugin, self._precision, self._calibration)
+        return copy.deepcopy(loaded.module())
+
+    def _take(self, inputs: Sequence[Input]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        digests = [item_digest(item) for item in inputs]
+        if missing := self._cache.missing(digests):
+            self._extract([inputs[i] for i in missing], [digests[i] for i in missing])
+        return self._cache.take(digests)
+
+    def _extract(self, inputs: list[Input], digests: list[bytes]) -> None:
+        backbone = self._bench.backbone(self._key, self._plugin, self._precision, self._calibration)
+        name, total = self._plugin.spec.name, len(inputs)
+        self._bench.report(f"extracting with {name}", 0, total)
+        extracted = extract(
+            backbone,
+            inputs,
+            self._bench.device,
+            lambda done: self._bench.report(f"extracting with {name}", done, total),
+        )
+        self._cache.add(digests, extracted)
+        self.meter.items_computed += total
+        self.meter.seconds += extracted.seconds
+        self.meter.units += float(extracted.lengths.sum())
+        self.meter.padding.append(extracted.padding_share)
+        self.meter.batches += extracted.batches
+
+
+def calibration_inputs(pool: Split) -> list[Input]:
+    """The same few training inputs for every draw; their labels are not looked at."""
+    n = len(pool)
+    order = generator("calibration", n).permutation(n)[:CALIBRATION_ITEMS]
+    return [pool.inputs[i] for i in order]

@@ -1,0 +1,173 @@
+"""The process that executes cells, one after another: `python -m bench.runner.worker FD`.
+
+It speaks with the launcher over an inherited socket, commits each record itself
+before it says so, and leaves its standard output to the launcher's log file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import signal
+import sys
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.core.cell import Cell
+from bench.core.errors import CellError, StoreError, UserError
+from bench.core.record import Failure, Record, Status
+from bench.measure import provenance
+from bench.runner.scrub import scrub, where
+from bench.runner.workbench import Workbench
+from bench.store import Store, items_of, to_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker is told once."""
+
+    store: Path
+    cache: Path
+    device: str  # "auto", "cpu" or "cuda"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker is up, on this kind of device."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Inside a cell: what is being done, and how much of it is done."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A cell is finished and its record committed."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The worker cannot go on with any cell (a full disk): the run has to stop."""
+
+    message: str
+
+
+def serve(connection: Connection) -> None:
+    """Execute the cells that arrive until None does."""
+    settings: Settings = connection.recv()
+    try:
+        device = resolved_device(settings.device)
+    except UserError as error:
+        connection.send(Broken(str(error)))
+        return
+    bench = Workbench(device, settings.cache, lambda *p: connection.send(Progress(*p)))
+    store = Store(settings.store)
+    connection.send(Ready(device))
+    while (cell := connection.recv()) is not None:
+        try:
+            connection.send(Done(run_cell(cell, bench, store)))
+        except StoreError as error:
+            connection.send(Broken(str(error)))
+            return
+
+
+def run_cell(cell: Cell, bench: Workbench, store: Store) -> Record:
+    """Execute one cell and commit what it gave, a failure too.
+
+    Raises:
+        StoreError: if the record cannot be written.
+    """
+    from bench.runner.execute import execute
+
+    attempt = store.next_attempt(cell.run_id)
+    try:
+        result = execute(cell, attempt, bench)
+        data = to_bytes(items_of(result.predictions, result.targets))
+        record = dataclasses.replace(result.record, predictions=hashlib.sha256(data).hexdigest())
+        store.add_probabilities(record, _probabilities(result))
+        store.add(record, data)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- whatever it is costs this cell alone
+        record = failed(cell, attempt, bench.device, failure_of(error))
+        store.add(record)
+    return record
+
+
+def failed(cell: Cell, attempt: int, device: str, failure: Failure) -> Record:
+    """The record of a failed attempt."""
+    from bench.runner.identify import identity_fields, precision_of
+
+    return Record(
+        **identity_fields(cell, attempt),
+        main_metric=cell.task.main_metric or "accuracy",
+        status=Status.FAILED,
+        provenance=provenance(device, precision_of(cell), deterministic=False),
+        trials_budget=cell.budget.trials,
+        failure=failure,
+    )
+
+
+def failure_of(error: Exception) -> Failure:
+    """Name a failure by its kind."""
+    kind = type(error).__name__
+    if isinstance(error, CellError):
+        kind = error.kind
+    elif isinstance(error, UserError):
+        kind = "data-or-asset"
+    elif isinstance(error, MemoryError) or "OutOfMemory" in kind:
+        kind = "out-of-memory"
+    return Failure(kind=kind, message=scrub(str(error) or kind), tail=scrub(where(error)))
+
+
+def resolved_device(wanted: str) -> str:
+    """ "cuda" or "cpu"; "auto" takes CUDA where torch can.
+
+    Raises:
+        UserError: if CUDA is wanted and cannot be had.
+    """
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("device cuda was asked for, but torch sees none: see `bench doctor`")
+    return wanted
+
+
+def _probabilities(result: Any) -> bytes:
+    """Full probabilities of test and validation items, for stacking and distillation."""
+    from safetensors.numpy import save
+
+    tensors = {"test": result.predictions.probabilities}
+    if result.validation is not None:
+        tensors["validation"] = result.validation.probabilities
+        tensors["validation_items"] = result.validation_items.astype(np.int64)
+    return bytes(save(tensors))
+
+
+def main() -> None:
+    """Entry point of the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
+    connection = Connection(int(sys.argv[1]))
+    try:
+        serve(connection)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the launcher is gone; what was committed stays
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Two-way analysis of variance without replication: draws crossed with test items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Values = NDArray[np.float64]
+FLAT = 1e-12
+"""Relative to their size, values that differ by less are equal: float64 leaves 1e-16 a step."""
+
+
+def matrix(values: ArrayLike | Sequence[ArrayLike]) -> Values:
+    """Per-item values as `(D, N)` float64, with at least one draw and one item.
+
+    Raises:
+        ValueError: if the draws have different numbers of items, or a value is NaN or Inf.
+    """
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(
+            "every draw must have the same test items: (draws, items), not ragged"
+        ) from error
+    if found.ndim != 2 or not found.size:
+        raise ValueError(f"values must be (draws, items) and not empty; they are {found.shape}")
+    if not np.isfinite(found).all():
+        raise ValueError("values hold NaN or Inf")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Squares:
+    """Mean squares of `(D, N)` values; those of draws and residual are 0 where D is 1."""
+
+    draw: float
+    item: float
+    residual: float
+    draws: int
+    items: int
+
+    @property
+    def variance(self) -> float:
+        """Variance of the grand mean, draws and items both random."""
+        draw, item, residual = np.array([self.draw, self.item, self.residual])
+        return float(mean_variance(draw, item, residual, count=self.draws * self.items))
+
+    @property
+    def sd_draw(self) -> float | None:
+        """Standard deviation between draws alone; None where one draw cannot tell."""
+        if self.draws < 2:
+            return None
+        return float(np.sqrt(max(self.draw - self.residual, 0.0) / self.items))
+
+    @property
+    def sd_item(self) -> float:
+        """Standard deviation between items alone (with one draw: item and residual together)."""
+        return float(np.sqrt(max(self.item - self.residual, 0.0) / self.draws))
+
+
+def mean_variance(draw: Values, item: Values, residual: Values, count: int) -> Values:
+    """Variance of the grand mean of `count = D N` values from mean squares of any one shape.
+
+    `(MS_draw + MS_item - MS_residual) / (D N)` is unbiased; it is floored by each mean
+    square over D N, which is what remains where a variance component comes out negative
+    and 0 is taken for it (Searle, Casella & McCulloch, Variance Components, 1992, ch. 4).
+    """
+    floor = np.maximum(np.maximum(draw, item), residual)
+    found: Values = np.maximum(floor, draw + item - residual) / count
+    return found
+
+
+def squares(values: Values) -> Squares:
+    """Mean squares of `(D, N)` values."""
+    draws, items = values.shape
+    mean = values.mean()
+    of_draw = values.mean(axis=1) - mean
+    of_item = values.mean(axis=0) - mean
+    rest = values - mean - of_draw[:, None] - of_item[None, :]
+    return Squares(
+        draw=float(items * (of_draw @ of_draw)) / (draws - 1) if draws > 1 else 0.0,
+        item=float(draws * (of_item @ of_item)) / (items - 1) if items > 1 else 0.0,
+        residual=float((rest * rest).sum()) / ((draws - 1) * (items - 1))
+        if draws > 1 and items > 1
+        else 0.0,
+        draws=draws,
+        items=items,
+    )
+
+
+def flat(values: Values) -> bool:
+    """Whether all values are equal, rounding apart."""
+    return bool(np.ptp(values) <= FLAT * max(1.0, float(np.abs(values).max())))
+
+
+def binary(values: Values) -> bool:
+    """Whether all values are 0 or 1."""
+    return bool(((values == 0.0) | (values == 1.0)).all())

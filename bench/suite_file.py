@@ -1,0 +1,191 @@
+"""Reading a suite file: TOML, strict, all mistakes at once.
+
+This room knows the form of the file; whether names exist and parameters fit is
+checked by the planner, against the plugins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.core.errors import Mistake, SuiteError, UserError, did_you_mean
+from bench.core.suite import (
+    BackboneEntry,
+    Budget,
+    MethodEntry,
+    Suite,
+    TaskEntry,
+    TrainRule,
+)
+
+SECTIONS: Mapping[str, type] = {
+    "task": TaskEntry,
+    "backbone": BackboneEntry,
+    "method": MethodEntry,
+}
+NESTED: Mapping[str, type] = {"train": TrainRule, "budget": Budget}
+BYTES_MOST = 1_000_000
+"""A suite is a selection; a larger file is not one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A suite file as read: the raw tables, and the suite where the form has no mistake."""
+
+    path: str
+    raw: Mapping[str, Any]
+    suite: Suite | None
+    mistakes: tuple[Mistake, ...]
+
+    def entries(self, section: str) -> list[tuple[str, dict[str, Any]]]:
+        """The raw tables of `[[section]]` with their key paths, well-formed or not."""
+        tables = self.raw.get(section, [])
+        if not isinstance(tables, list):
+            return []
+        return [(f"{section}[{i}]", t) for i, t in enumerate(tables) if isinstance(t, dict)]
+
+
+def read(path: Path) -> Draft:
+    """Read a suite file.
+
+    Raises:
+        UserError: if it cannot be read at all.
+        SuiteError: if it is no TOML (nothing more can be told then).
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"suite {path} cannot be read: {error.strerror}") from error
+    if len(data) > BYTES_MOST:
+        raise UserError(f"suite {path} has {len(data):,} bytes; at most {BYTES_MOST:,} are read")
+    try:
+        raw = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SuiteError(str(path), [Mistake("file", f"not valid TOML: {error}")]) from error
+    return parse(raw, path)
+
+
+def parse(raw: Mapping[str, Any], path: Path) -> Draft:
+    """Check the form of already parsed TOML; `path` gives the folder of `file:` URIs."""
+    mistakes: list[Mistake] = [
+        Mistake(key, f"unknown section{did_you_mean(key, ('suite', *SECTIONS))}")
+        for key in raw
+        if key not in {"suite", *SECTIONS}
+    ]
+    head = raw.get("suite", {})
+    if not isinstance(head, dict) or not head:
+        mistakes.append(Mistake("suite", "a [suite] table with at least a name is needed"))
+        head = {}
+    entries: dict[str, list[Any]] = {}
+    for section, kind in SECTIONS.items():
+        tables = raw.get(section, [])
+        if not isinstance(tables, list):
+            mistakes.append(Mistake(section, f"write [[{section}]], with two brackets each side"))
+            tables = []
+        entries[section] = [
+            _entry(kind, f"{section}[{i}]", table, mistakes) for i, table in enumerate(tables)
+        ]
+    mistakes.extend(
+        Mistake(section, f"at least one [[{section}]] is needed")
+        for section in ("task", "method")
+        if not entries[section]
+    )
+    own = {"tasks", "backbones", "methods", "folder"}
+    allowed = {f.name for f in dataclasses.fields(Suite)} - own
+    shell = _entry(Suite, "suite", head, mistakes, allowed=allowed, folder=str(path.parent))
+    suite = None
+    if not mistakes and shell is not None:
+        suite = dataclasses.replace(
+            shell,
+            tasks=tuple(entries["task"]),
+            backbones=tuple(entries["backbone"]),
+            methods=tuple(entries["method"]),
+        )
+    return Draft(str(path), raw, suite, tuple(mistakes))
+
+
+def _entry(
+    kind: type,
+    where: str,
+    table: Any,
+    mistakes: list[Mistake],
+    allowed: set[str] | None = None,
+    **extra: Any,
+) -> Any:
+    """One table as its dataclass, or None with its mistakes noted."""
+    if not isinstance(table, dict):
+        mistakes.append(Mistake(where, f"{table!r} is not a table"))
+        return None
+    before = len(mistakes)
+    table = dict(table)
+    if kind is MethodEntry:
+        table["parameters"] = {k: table.pop(k) for k in list(table) if k not in {"name", "label"}}
+    if table.get("train") == "full":
+        table["train"] = {}
+    _unknown(kind, where, table, mistakes, allowed)
+    for key, nested in NESTED.items():
+        if isinstance(table.get(key), dict) and kind is not MethodEntry:
+            table[key] = dict(table[key])
+            _unknown(nested, f"{where}.{key}", table[key], mistakes, None)
+    try:
+        # JSON mode is strict about types and still reads words of a closed vocabulary
+        text = json.dumps({**table, **extra}, default=str)
+        made: Any = TypeAdapter(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        mistakes.extend(_mistake(where, found) for found in error.errors())
+        return None
+    if isinstance(made, TaskEntry):
+        mistakes.extend(_task_mistakes(where, made))
+    return made if len(mistakes) == before else None
+
+
+def _unknown(
+    kind: type, where: str, table: dict[str, Any], mistakes: list[Mistake], allowed: set[str] | None
+) -> None:
+    """Note and remove keys that `kind` does not have."""
+    known = allowed or {field.name for field in dataclasses.fields(kind)}
+    for key in [key for key in table if key not in known]:
+        del table[key]
+        mistakes.append(Mistake(f"{where}.{key}", f"unknown key{did_you_mean(key, known)}"))
+
+
+def _mistake(where: str, found: Any) -> Mistake:
+    """Translate one of pydantic's errors."""
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in found["loc"])
+    if kind := {"missing": "this key is needed", "missing_argument": "this key is needed"}.get(
+        found["type"]
+    ):
+        return Mistake(f"{where}{path}", kind)
+    message = found["msg"].replace("Input should be", "should be")
+    near = ""
+    if found["type"] == "enum" and isinstance(found["input"], str):
+        words = found["ctx"]["expected"].replace(" or ", ", ").split(", ")
+        near = did_you_mean(found["input"], [word.strip("'") for word in words])
+        near = near if "did you mean" in near else ""
+    return Mistake(f"{where}{path}", f"{found['input']!r}: {message}{near}")
+
+
+def _task_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
+    """What no single key can tell."""
+    found = []
+    if entry.train.per_class is not None and entry.train.size is not None:
+        found.append(Mistake(f"{where}.train", "give per_class or size, not both"))
+    if entry.data is None:
+        own = ("test", "split", "group", "time", "input", "label", "class_names", "modality")
+        found += [
+            Mistake(f"{where}.{key}", "is for your own data: it needs `data` beside it")
+            for key in own
+            if getattr(entry, key)
+        ]
+    ways = [key for key in ("test", "split", "time") if getattr(entry, key)]
+    if len(ways) > 1:
+        found.append(Mistake(where, f"give one way to divide, not {' and '.join(ways)}"))
+    return found

@@ -1,0 +1,132 @@
+"""The user's rows as one pool, cleaned: inputs, classes, groups, times, and what was noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import DataError
+from bench.core.suite import TaskEntry
+from bench.core.task import Input, Modality, Split
+from bench.tasks._checks import listed
+from bench.tasks._dataset import class_ids
+from bench.tasks._divide import Division, by_group, latest, stratified
+from bench.tasks._images import Images
+from bench.tasks._rows import SPLIT_WORDS, clean_texts, group_ids, label_words, missing, moments
+from bench.tasks._tables import Table
+
+INPUT_COLUMN = {Modality.TEXT: "text", Modality.IMAGE: "image"}
+LABEL_COLUMN = "label"
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """All usable rows `(n,)`; `in_test` is None where nothing has divided them yet."""
+
+    inputs: Sequence[Input]
+    targets: NDArray[np.int64]
+    classes: tuple[str, ...]
+    groups: NDArray[np.int64] | None
+    times: NDArray[np.float64] | None
+    in_test: NDArray[np.bool_] | None
+    notes: Mapping[str, int]
+
+    def divide(self, share: float) -> Division:
+        """As the data say; else by time, by group, or stratified, with `share` for test."""
+        if self.in_test is not None:
+            return Division(np.flatnonzero(~self.in_test), np.flatnonzero(self.in_test))
+        if self.times is not None:
+            return latest(self.times, share)
+        if self.groups is not None:
+            return by_group(self.groups, self.targets, share)
+        return stratified(self.targets, share)
+
+    def split(self, indices: NDArray[np.int64]) -> Split:
+        """The rows at `indices` `(m,)`; images stay encoded until they are asked for."""
+        inputs = self.inputs
+        return Split(
+            inputs=(
+                inputs.take(indices) if isinstance(inputs, Images) else [inputs[i] for i in indices]
+            ),
+            targets=self.targets[indices],
+            groups=None if self.groups is None else self.groups[indices],
+        )
+
+
+def make_pool(parts: Mapping[str, Table], entry: TaskEntry, modality: Modality, where: str) -> Pool:
+    """Join the parts (train, test, validation; or train alone, not divided yet) and clean them.
+
+    Rows without an input or a label are dropped and counted.
+
+    Raises:
+        DataError: if a column is not there, or does not hold what it should.
+    """
+    train, test, notes = _join(parts, where)
+    table = train if test is None else train.join(test)
+    input_name, label_name = entry.input or INPUT_COLUMN[modality], entry.label or LABEL_COLUMN
+    inputs, labels = table.column(input_name, "input"), table.column(label_name, "label")
+    words = label_words(labels, where, label_name)
+    no_input = np.array([missing(value) for value in inputs], dtype=np.bool_)
+    no_label = np.array([word is None for word in words], dtype=np.bool_)
+    notes["rows_dropped_without_input"] = int(no_input.sum())
+    notes["rows_dropped_without_label"] = int((no_label & ~no_input).sum())
+    kept = np.flatnonzero(~no_input & ~no_label)
+    table = table.take(kept)
+    present = [str(words[i]) for i in kept]
+    classes = tuple(sorted(set(present)))
+    in_test = None if test is None else kept >= len(train)
+    values = table.column(input_name, "input")
+    ready: Sequence[Input]
+    if modality is Modality.IMAGE:
+        ready = _images(table, input_name, kept)
+    else:
+        cleaned = clean_texts(values, where, input_name)
+        ready, notes = cleaned.texts, {**notes, **cleaned.notes}
+    group, time = entry.group, entry.time
+    return Pool(
+        inputs=ready,
+        targets=class_ids(present, classes),
+        classes=classes,
+        groups=group_ids(table.column(group, "group"), where, group) if group else None,
+        times=moments(table.column(time, "time"), where, time) if time else None,
+        in_test=in_test,
+        notes={key: count for key, count in notes.items() if count},
+    )
+
+
+def _join(parts: Mapping[str, Table], where: str) -> tuple[Table, Table | None, dict[str, int]]:
+    """Train with validation folded in (tuning has its own rule), test, and what was folded."""
+    known: dict[str, Table] = {}
+    for name, table in parts.items():
+        word = SPLIT_WORDS.get(name.lower())
+        if word is None:
+            raise DataError(
+                f"{where}: split {name!r} is neither train, test nor validation; "
+                f"the splits are {listed(parts)}"
+            )
+        known[word] = known[word].join(table) if word in known else table
+    if "train" not in known:
+        raise DataError(f"{where}: there is no split 'train'; the splits are {listed(parts)}")
+    train, validation = known["train"], known.get("validation")
+    if validation is None:
+        return train, known.get("test"), {}
+    return train.join(validation), known.get("test"), {"validation_in_train": len(validation)}
+
+
+def _images(table: Table, name: str, rows: NDArray[np.int64]) -> Images:
+    """The images of a column that holds files or encoded bytes; others are told by their row."""
+    sources: list[Path | bytes] = []
+    names = []
+    for row, value in zip(rows, table.column(name, "input"), strict=True):
+        if not isinstance(value, Path | bytes):
+            raise DataError(
+                f"{table.where}: column {name!r} holds a {type(value).__name__} where an image is "
+                "wanted; choose another `input`"
+            )
+        sources.append(value)
+        names.append(str(value.name) if isinstance(value, Path) else f"in row {row + 1}")
+    return Images(tuple(sources), tuple(names))

@@ -1,0 +1,221 @@
+"""The user's own data, without Python: a table, a folder of images, or a data set of the hub.
+
+Everything that decides items, classes and splits comes from the suite's entry and is part
+of the fingerprint; whatever was dropped or mended is counted in the notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bench.assets import file_path, resolve
+from bench.core.asset import Asset, Source
+from bench.core.errors import DataError, UserError
+from bench.core.suite import TaskEntry
+from bench.core.task import Modality, Splits, TaskSpec
+from bench.tasks._checks import check, listed
+from bench.tasks._images import files_digest, inside, read_folders
+from bench.tasks._pool import INPUT_COLUMN, LABEL_COLUMN, make_pool
+from bench.tasks._rows import by_split_column, missing, readable
+from bench.tasks._tables import READERS, Table, read_snapshot, read_table
+
+READER_VERSION = 1
+"""Raised when the same data would give other items, classes or splits."""
+
+FILE, HTTPS, HUB = "file:", "https:", "hub:datasets/"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """A task made from a suite's entry; `folder` is where its `file:` URIs start."""
+
+    spec: TaskSpec
+    entry: TaskEntry
+    folder: Path
+
+    def load(self) -> Splits:
+        """Read, clean, divide and check the data.
+
+        Raises:
+            AssetError: if the bytes cannot be had.
+            DataError: if they do not have what the entry says.
+        """
+        (asset,) = self.spec.assets
+        files = resolve(asset)
+        where = _where(self.entry)
+        pool = make_pool(self._parts(files), self.entry, self.spec.modality, where)
+        division = pool.divide(self.entry.test_share)
+        splits = Splits(
+            train=pool.split(division.train),
+            test=pool.split(division.test),
+            class_names=readable(pool.classes, self.entry.class_names, where),
+            notes=pool.notes,
+        )
+        check(splits, self.spec)
+        return splits
+
+    def _parts(self, files: Mapping[str, Path]) -> dict[str, Table]:
+        """The tables by split; "train" alone where nothing has divided them yet."""
+        entry, where = self.entry, _where(self.entry)
+        read = {name: self._read(name, uri, files) for name, uri in _uris(entry).items()}
+        data = read["data"]
+        if len(data) > 1 and (entry.test or entry.split):
+            given = "test" if entry.test else "split"
+            raise DataError(f"{where}: the data come divided into {listed(data)}; drop `{given}`")
+        if entry.test is not None:
+            own = read["test"]
+            return {**data, "test": own["test"] if "test" in own else next(iter(own.values()))}
+        if entry.split is not None:
+            return by_split_column(next(iter(data.values())), entry.split)
+        return data
+
+    def _read(self, name: str, uri: str, files: Mapping[str, Path]) -> dict[str, Table]:
+        path = files[_path_in_asset(name, uri)]
+        where = f"{_where(self.entry)}, {uri}"
+        if uri.startswith(HUB):
+            return read_snapshot(path, where)
+        if path.is_dir():
+            return {
+                split: Table(
+                    where,
+                    {
+                        INPUT_COLUMN[Modality.IMAGE]: [image for image, _ in found],
+                        LABEL_COLUMN: [label for _, label in found],
+                    },
+                )
+                for split, found in read_folders(path, where).items()
+            }
+        table = read_table(path, where)
+        if self.spec.modality is Modality.IMAGE:
+            base = file_path(uri, self.folder).parent
+            table = _with_files(table, self.entry, base)
+        return {"train": table}
+
+
+def from_entry(entry: TaskEntry, folder: Path, pins: Mapping[str, str]) -> OwnData:
+    """Describe the user's data; a table of image paths is read for it, others are not.
+
+    `pins` maps the URIs of the entry, as they stand there, to sha256 digests.
+
+    Raises:
+        UserError: if the entry contradicts itself, or names files that are not there.
+    """
+    modality = _modality(entry, folder)
+    settings = _settings(entry, modality)
+    if modality is Modality.IMAGE:
+        settings.update(_image_digests(entry, folder))
+    asset = Asset(
+        name=entry.name,
+        sources=tuple(_source(name, uri, folder, pins) for name, uri in _uris(entry).items()),
+        license=entry.license,
+    )
+    spec = TaskSpec(
+        name=entry.name,
+        version=1,
+        modality=modality,
+        summary=f"your own data: {entry.data}",
+        assets=(asset,),
+        main_metric=entry.main_metric or "accuracy",
+        settings=settings,
+    )
+    return OwnData(spec, entry, folder)
+
+
+def _where(entry: TaskEntry) -> str:
+    return f"task {entry.name!r}"
+
+
+def _uris(entry: TaskEntry) -> dict[str, str]:
+    given = {"data": entry.data, "test": entry.test}
+    return {name: uri for name, uri in given.items() if uri is not None}
+
+
+def _modality(entry: TaskEntry, folder: Path) -> Modality:
+    """What the entry says, or what its data must be; contradictions are mistakes."""
+    where = _where(entry)
+    for name, uri in _uris(entry).items():
+        if not uri.startswith((FILE, HTTPS, HUB)):
+            raise UserError(
+                f'{where}: {name} = {uri!r} has no known beginning; write "file:{uri}" for a file '
+                f'beside the suite, "https://...", or "{HUB}ORG/NAME@REVISION"'
+            )
+        if uri.startswith(FILE) and not file_path(uri, folder).exists():
+            raise UserError(
+                f"{where}: {name} = {uri!r} is not there (looked in the suite's folder)"
+            )
+    if not entry.test_share < 1:
+        raise UserError(f"{where}: test_share = {entry.test_share:g} leaves nothing to train on")
+    if _is_folder(entry, folder):
+        if entry.modality not in {None, Modality.IMAGE}:
+            raise UserError(
+                f"{where}: a folder is read as images, but modality is {entry.modality}"
+            )
+        columns = ("input", "label", "split", "group", "time")
+        given = [key for key in columns if getattr(entry, key) is not None]
+        if given:
+            raise UserError(f"{where}: a folder of images has no columns; drop {listed(given)}")
+        return Modality.IMAGE
+    if entry.modality is Modality.AUDIO:
+        raise UserError(f"{where}: audio of your own is not read yet; text and image are")
+    return entry.modality or Modality.TEXT
+
+
+def _settings(entry: TaskEntry, modality: Modality) -> dict[str, object]:
+    """What decides items and splits beside the bytes, with defaults resolved."""
+    fixed = entry.test is None and entry.split is None
+    return {
+        "reader": READER_VERSION,
+        "modality": modality.value,
+        "input": entry.input or INPUT_COLUMN[modality],
+        "label": entry.label or LABEL_COLUMN,
+        "split": entry.split,
+        "group": entry.group,
+        "time": entry.time,
+        "test_share": entry.test_share if fixed else None,
+    }
+
+
+def _source(name: str, uri: str, folder: Path, pins: Mapping[str, str]) -> Source:
+    local = file_path(uri, folder) if uri.startswith(FILE) else None
+    return Source(
+        path=_path_in_asset(name, uri),
+        uris=(f"{FILE}{local}" if local else uri,),
+        sha256=pins.get(uri),
+        tree=local.is_dir() if local else uri.startswith(HUB),
+    )
+
+
+def _path_in_asset(name: str, uri: str) -> str:
+    """ "data.csv", "test.csv": the form of a file is kept, its name is not (it may be private)."""
+    return name + ("" if uri.startswith(HUB) else PurePosixPath(uri).suffix.lower())
+
+
+def _is_folder(entry: TaskEntry, folder: Path) -> bool:
+    data = str(entry.data)
+    return data.startswith(FILE) and file_path(data, folder).is_dir()
+
+
+def _with_files(table: Table, entry: TaskEntry, base: Path) -> Table:
+    """The table with paths of images, which must lie under `base`, as files."""
+    name = entry.input or INPUT_COLUMN[Modality.IMAGE]
+    files = [
+        None if missing(value) or value == "" else inside(base, str(value), table.where)
+        for value in table.column(name, "input")
+    ]
+    return Table(table.where, {**table.columns, name: files})
+
+
+def _image_digests(entry: TaskEntry, folder: Path) -> dict[str, object]:
+    """One sha256 over the images that each table names: the table's own does not cover them."""
+    found: dict[str, object] = {}
+    for name, uri in _uris(entry).items():
+        if not uri.startswith(FILE) or PurePosixPath(uri).suffix.lower() not in READERS:
+            continue
+        path = file_path(uri, folder)
+        table = read_table(path, f"{_where(entry)}, {uri}")
+        values = table.column(entry.input or INPUT_COLUMN[Modality.IMAGE], "input")
+        names = [str(value) for value in values if not missing(value) and value != ""]
+        found[f"{name}_images"] = files_digest(path.parent, names, table.where)
+    return found
