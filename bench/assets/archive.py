@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from bench.assets.safety import safe_relative
 from bench.core.asset import Unpack
@@ -82,7 +82,7 @@ def unpack(
             opener = gzip.open if how is Unpack.GZIP else bz2.open
             with _named(packed.name):
                 budget = Budget(packed.stat().st_size, limit)
-                with opener(packed, "rb") as file:
+                with cast("IO[bytes]", opener(packed, "rb")) as file:
                     _write(file, target, budget)
             return target
         case Unpack.ZIP:

@@ -48,20 +48,25 @@ def entry(sha256: str) -> Path:
     return cache_folder() / "assets" / sha256
 
 
+def content_path(sha256: str, name: str, *, tree: bool) -> Path:
+    """Where the file called `name`, or the folder, of this digest stands or would stand."""
+    return entry(sha256) / (TREE if tree else name)
+
+
 def lookup(sha256: str, name: str, *, tree: bool) -> Path | None:
     """The cached content if its sizes are as recorded, else None.
 
     Raises:
         AssetError: if the same bytes cannot be given the name `name` beside their first.
     """
-    folder = entry(sha256)
-    content = folder / (TREE if tree else name)
+    folder, content = entry(sha256), content_path(sha256, name, tree=tree)
     recorded = _recorded(folder)
     if recorded is None:
         return None
-    if not tree and not content.exists() and recorded.keys() != {TREE}:
+    if not tree and not content.exists():
         _link(folder, recorded, content)
-    return content if recorded == _sizes(folder, content) else None
+    whole = content.is_dir() == tree and recorded == _sizes(folder, content)
+    return content if whole else None
 
 
 def damaged(sha256: str) -> bool:
@@ -158,17 +163,15 @@ def _sizes(folder: Path, content: Path) -> dict[str, int] | None:
 def _link(folder: Path, recorded: dict[str, int], content: Path) -> None:
     """Give the bytes of an entry a second name: two assets may call the same file differently."""
     for path in sorted(folder.iterdir()):
-        if path.name == SIDECAR or _sizes(folder, path) != recorded:
-            continue
-        with suppress(FileExistsError):
-            try:
-                os.link(path, content)
-            except FileExistsError:
-                return
-            except OSError:
-                with scratch() as temporary:
-                    shutil.copyfile(path, temporary / content.name).replace(content)
-        return
+        if path.name != SIDECAR and _sizes(folder, path) == recorded:
+            with scratch() as temporary:
+                copy = temporary / content.name
+                try:
+                    os.link(path, copy)
+                except OSError:  # a file system without hard links
+                    shutil.copyfile(path, copy)
+                copy.replace(content)
+            return
 
 
 def _sync(path: Path) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.core.errors import AssetError
+
+_UNLISTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""A line break would let one name pass for two lines of the digest; a surrogate has no UTF-8."""
 
 
 def digest_file(path: Path) -> str:
@@ -63,7 +67,7 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = Path(entry.path)
-            if not _printable(entry.name):
+            if _UNLISTABLE.search(entry.name):
                 raise AssetError(f"{folder}: {entry.name!a} is no name for a file of an asset")
             if entry.is_symlink():
                 _check_link(path, root)
@@ -74,11 +78,6 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
                 yield path
             else:
                 raise AssetError(f"{path}: neither a file nor a folder")
-
-
-def _printable(name: str) -> bool:
-    # A line break would let one name pass for two lines of the digest.
-    return name.isprintable() or not any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in name)
 
 
 def _check_link(path: Path, root: Path) -> None:

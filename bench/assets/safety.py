@@ -9,6 +9,7 @@ from bench.core.errors import AssetError
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _MAX_COMPONENT = 255  # bytes: the limit of the usual file systems
 
 _USERINFO = re.compile(r"(?<=://)[^/\s'\"]*@")
@@ -37,21 +38,17 @@ def safe_relative(name: str) -> PurePosixPath:
 
 
 def _problem(name: str) -> str:
-    if _CONTROL.search(name):
-        return "it holds a control character"
-    if "\\" in name:
-        return "it holds a backslash"  # a separator on some systems
-    if name.startswith("/"):
-        return "it is absolute"
     parts = name.removesuffix("/").split("/")
-    if ".." in parts:
-        return "it leaves its folder"
-    if "" in parts or "." in parts:
-        return "it has an empty part"
-    if any(_DRIVE.match(part) for part in parts):
-        return "it names a drive"
-    try:
-        longest = max(len(part.encode()) for part in parts)
-    except UnicodeEncodeError:
-        return "it is not valid text"
-    return "a part of it is too long" if longest > _MAX_COMPONENT else ""
+    checks = {
+        "it holds a control character": _CONTROL.search(name) is not None,
+        "it holds a backslash": "\\" in name,  # a separator on some systems
+        "it is absolute": name.startswith("/"),
+        "it leaves its folder": ".." in parts,
+        "it has an empty part": "" in parts or "." in parts,
+        "it names a drive": any(_DRIVE.match(part) for part in parts),
+        "it is not valid text": _SURROGATE.search(name) is not None,
+        "a part of it is too long": any(
+            len(part.encode(errors="replace")) > _MAX_COMPONENT for part in parts
+        ),
+    }
+    return next((problem for problem, found in checks.items() if found), "")

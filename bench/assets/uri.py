@@ -19,6 +19,7 @@ _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+_URL = re.compile(r"[!-~]+")  # what an address may hold; the rest is percent-encoded
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -164,7 +165,7 @@ def _web(text: str, _rest: str) -> WebUri:
         host, _ = split.hostname, split.port
     except ValueError:
         raise _malformed(text, "the address cannot be read") from None
-    if not url.startswith(f"{split.scheme}://") or not host or re.search(r"[\s\x00-\x1f]", url):
+    if not url.startswith(f"{split.scheme}://") or not host or not _URL.fullmatch(url):
         raise _malformed(text, "the form is https://HOST/PATH")
     if "@" in split.netloc:
         raise _malformed(text, "a user name or password does not belong in an address")

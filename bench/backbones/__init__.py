@@ -50,9 +50,12 @@ def build(entry: BackboneEntry, folder: Path, pins: Mapping[str, str]) -> Plugin
 
 
 def _asset(uri: str, folder: Path, pins: Mapping[str, str]) -> Asset:
-    from bench.assets import absolute, pinned_digest
+    from bench.assets import absolute_file, pinned_digest, pinned_uri
 
     source = Source(
-        path="model", uris=(absolute(uri, folder),), sha256=pinned_digest(uri, pins), tree=True
+        path="model",
+        uris=(absolute_file(pinned_uri(uri, pins), folder),),
+        sha256=pinned_digest(uri, pins),
+        tree=True,
     )
     return Asset(name=uri, sources=(source,), license="see the model's card")

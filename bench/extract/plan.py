@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 
 
+NEAR = 0.8
+"""Items share a padded batch down to this part of its longest: at most a fifth is padding."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
     """Batches as index arrays, longest first; every item stands in exactly one."""
@@ -63,7 +67,9 @@ def _padded(items: list[int], lengths: NDArray[np.int64], budget: int) -> list[I
     """Batches of unlike lengths, in falling length, padded to the first of each."""
     found: list[list[int]] = []
     for item in items:
-        if found and len(found[-1]) < max(1, budget // int(lengths[found[-1][0]])):
+        longest = int(lengths[found[-1][0]]) if found else 0
+        near = int(lengths[item]) >= NEAR * longest
+        if near and found and len(found[-1]) < max(1, budget // longest):
             found[-1].append(item)
         else:
             found.append([item])

@@ -22,7 +22,8 @@ from bench.core.cell import Cell
 from bench.core.errors import UserError
 from bench.core.record import Failure, Record
 from bench.measure import Clock, wall
-from bench.runner.worker import Broken, Done, Progress, Ready, Settings, failed
+from bench.runner.identify import failed
+from bench.runner.messages import Broken, Done, Progress, Ready, Settings
 from bench.store import Store
 
 GRACE_SECONDS = 5.0

@@ -1,11 +1,12 @@
-"""The part of a record that is known before the cell runs."""
+"""The part of a record that is known before the cell runs, and records of failures."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from bench.core.cell import Cell
-from bench.core.record import SCHEMA
+from bench.core.record import SCHEMA, Failure, Record, Status
+from bench.measure import provenance
 
 
 def identity_fields(cell: Cell, attempt: int) -> dict[str, Any]:
@@ -30,3 +31,15 @@ def identity_fields(cell: Cell, attempt: int) -> dict[str, Any]:
 def precision_of(cell: Cell) -> str:
     """Precision of the forward pass, or that there was none."""
     return cell.precision.value if cell.backbone else "none"
+
+
+def failed(cell: Cell, attempt: int, device: str, failure: Failure) -> Record:
+    """The record of a failed attempt."""
+    return Record(
+        **identity_fields(cell, attempt),
+        main_metric=cell.task.main_metric or "accuracy",
+        status=Status.FAILED,
+        provenance=provenance(device, precision_of(cell), deterministic=False),
+        trials_budget=cell.budget.trials,
+        failure=failure,
+    )

@@ -139,7 +139,7 @@ class _Grid:
                 continue
             reason = _unfit(built, method)
             if plugin.spec.modality is not built.spec.modality:
-                reason = f"a {plugin.spec.modality} backbone on a task of {built.spec.modality}s"
+                reason = f"the backbone reads {plugin.spec.modality}, not {built.spec.modality}"
             elif method.spec.needs is Needs.MODULE and not plugin.spec.trainable:
                 reason = f"{backbone.name} cannot be trained"
             if reason is None:

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 from bench.core.cell import Cell
 from bench.core.record import Record, Status
-from bench.runner.worker import Progress
+from bench.runner.messages import Progress
 
 
 class Display(Protocol):

@@ -56,10 +56,9 @@ def listing(kind: str) -> str:
         )
     if kind == "backbones":
         models = [plugin.spec for plugin in backbones.registry().values()]
-        head = ("backbone", "modality", "width", "parameters", "what")
         return "\n".join(
             grid(
-                head,
+                ("backbone", "modality", "width", "parameters", "what"),
                 (
                     (
                         m.name,

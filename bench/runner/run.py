@@ -123,7 +123,7 @@ def assets_of(plan: Plan, cells: Iterable[Cell]) -> list[Asset]:
 
 def _planned(path: Path, locked: bool, display: Display) -> tuple[Plan, Lock]:
     suite = validated(read(path))
-    lock = Lock.read(path.with_suffix(".lock"))
+    lock = Lock.beside(path)
     return make_plan(suite, _pins(suite, lock, locked, display)), lock
 
 
@@ -137,10 +137,9 @@ def _pins(suite: Suite, lock: Lock, locked: bool, display: Display) -> dict[str,
     for backbone in suite.backbones:
         if backbone.name.startswith(backbones.OUTSIDE):
             own += backbones.build(backbone, folder, {}).spec.assets
-    found: dict[str, str] = {}
     for asset in own:
-        found.update(pin(asset, lock, locked=locked, report=display.say))
-    return found
+        pin(asset, folder, lock, locked=locked, report=display.say)
+    return dict(lock.pins)
 
 
 def _require_writable(folder: Path) -> None:

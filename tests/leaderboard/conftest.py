@@ -49,8 +49,10 @@ def predictions(true: np.ndarray, classes: int, accuracy: float, seed: int) -> n
     items have a difficulty of their own."""
     hard = np.random.default_rng(7).random(len(true))
     noise = np.random.default_rng(seed).random(len(true))
-    right = 0.5 * hard + 0.5 * noise < np.sqrt(accuracy / 2) if accuracy < 0.5 else (
-        0.5 * hard + 0.5 * noise < 1 - np.sqrt((1 - accuracy) / 2)
+    right = (
+        0.5 * hard + 0.5 * noise < np.sqrt(accuracy / 2)
+        if accuracy < 0.5
+        else (0.5 * hard + 0.5 * noise < 1 - np.sqrt((1 - accuracy) / 2))
     )
     wrong = np.random.default_rng(seed + 1).integers(1, classes, len(true))
     return np.where(right, true, (true + wrong) % classes)

@@ -1,0 +1,155 @@
+"""The lock file beside a suite: what the suite leaves unpinned, as it was at first use."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.assets.hub import hub_identity, hub_uri
+from bench.assets.safety import redact
+from bench.assets.uri import HubUri, normal, parse
+from bench.core.errors import AssetError
+
+SCHEMA = 1
+_PIN = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+_HEADER = (
+    "# Written by bench: the bytes that the suite beside this file means, where the suite\n"
+    "# itself does not say (sha256, or the commit of a hub repository).  Keep it with the\n"
+    "# suite; to accept new bytes, delete their line or the file.\n"
+)
+
+
+class Lock:
+    """Pins by URI, as the suite writes them: sha256, or a commit for a hub repository."""
+
+    def __init__(self, path: Path, pins: Mapping[str, str] | None = None) -> None:
+        self.path = path
+        self._pins = dict(pins or {})
+        self._saved = dict(self._pins)
+
+    @classmethod
+    def read(cls, path: Path) -> Lock:
+        """The lock at `path`; an empty one where there is no file yet.
+
+        Raises:
+            AssetError: if the file is damaged or of a newer schema.
+        """
+        try:
+            text = path.read_text("utf-8")
+        except FileNotFoundError:
+            return cls(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise AssetError(f"{path}: cannot be read: {error}") from error
+        return cls(path, _pins_of(path, text))
+
+    @classmethod
+    def beside(cls, suite: Path) -> Lock:
+        """The lock of a suite file: `tickets.toml` has `tickets.lock`.
+
+        Raises:
+            AssetError: as `read`.
+        """
+        return cls.read(suite.with_suffix(".lock"))
+
+    @property
+    def pins(self) -> Mapping[str, str]:
+        return dict(self._pins)
+
+    @property
+    def changed(self) -> bool:
+        return self._pins != self._saved
+
+    def get(self, uri: str) -> str | None:
+        return self._pins.get(normal(uri))
+
+    def set(self, uri: str, pin: str) -> None:
+        """Pin `uri` in memory; `save` writes it.
+
+        Raises:
+            ValueError: if `pin` is neither a sha256 nor a commit.
+        """
+        if not _PIN.fullmatch(pin):
+            raise ValueError(f"not a digest: {pin!r}")
+        self._pins[normal(uri)] = pin
+
+    def save(self) -> None:
+        """Write the file whole or not at all, and only if something changed.
+
+        Raises:
+            AssetError: if it cannot be written.
+        """
+        if not self.changed:
+            return
+        lines = [f"{_quoted(uri)} = {_quoted(pin)}\n" for uri, pin in sorted(self._pins.items())]
+        text = f"{_HEADER}\nschema = {SCHEMA}\n\n[pins]\n{''.join(lines)}"
+        temporary = None
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=self.path.parent)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)  # mkstemp's own is for its owner only
+            Path(temporary).replace(self.path)
+        except OSError as error:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
+            raise AssetError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self._saved = dict(self._pins)
+
+
+def pinned_digest(uri: str, pins: Mapping[str, str]) -> str | None:
+    """The digest for a source that has `uri` alone: from its own commit, else from `pins`.
+
+    For a hub repository locked to a commit it is the identity of `pinned_uri(uri, pins)`.
+
+    Raises:
+        AssetError: if the URI is malformed.
+    """
+    parsed = parse(uri)
+    pin = pins.get(normal(uri))
+    if isinstance(parsed, HubUri) and (parsed.pinned or len(pin or "") == 40):
+        return hub_identity(pinned_uri(uri, pins))
+    return pin
+
+
+def pinned_uri(uri: str, pins: Mapping[str, str]) -> str:
+    """`uri`, with the commit that `pins` gives a hub repository.
+
+    Raises:
+        AssetError: if the URI is malformed.
+    """
+    parsed = parse(uri)
+    pin = pins.get(normal(uri))
+    if not isinstance(parsed, HubUri) or parsed.pinned or pin is None or len(pin) != 40:
+        return uri
+    return str(HubUri(parsed.kind, parsed.repo, pin, hub_uri(uri).file))
+
+
+def _pins_of(path: Path, text: str) -> dict[str, str]:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise AssetError(f"{path}: not a lock file that can be read: {error}") from error
+    schema = content.get("schema")
+    if not isinstance(schema, int) or schema < 1:
+        raise AssetError(f"{path}: it has no schema number")
+    if schema > SCHEMA:
+        raise AssetError(f"{path}: schema {schema} is newer than {SCHEMA}; use a newer bench")
+    pins = content.get("pins", {})
+    if not isinstance(pins, dict):
+        raise AssetError(f"{path}: [pins] is not a table")
+    for uri, pin in pins.items():
+        if not isinstance(pin, str) or not _PIN.fullmatch(pin):
+            raise AssetError(f"{path}: {redact(uri)!a}: {pin!a} is not a digest")
+    return pins
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string; JSON's escapes are among TOML's, and DEL needs one more."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,72 @@
+"""The feature cache: by content, self-checking, and never a throughput."""
+
+import logging
+
+import numpy as np
+
+from bench.core.identity import item_digest
+from bench.extract import Extracted, FeatureCache
+
+
+def extracted(n: int, start: float = 0.0) -> Extracted:
+    return Extracted(
+        features=(np.arange(n * 3, dtype=np.float32) + start).reshape(n, 3),
+        lengths=np.arange(1, n + 1),
+        seconds=2.0,
+        truncated=np.arange(n) % 2 == 0,
+        padding_share=0.0,
+        batches=1,
+    )
+
+
+NAMES = [item_digest(f"item {i}") for i in range(4)]
+
+
+def test_what_was_added_is_found_by_another_process(tmp_path):
+    FeatureCache(tmp_path, "key").add(NAMES, extracted(4))
+    other = FeatureCache(tmp_path, "key")
+    assert other.missing(NAMES) == []
+    features, facts = other.take([NAMES[2], NAMES[0], NAMES[2]])
+    assert features.tolist() == [[6, 7, 8], [0, 1, 2], [6, 7, 8]]
+    assert facts[:, 0].tolist() == [0.6, 0.2, 0.6]  # 2 s shared out by length 1 + 2 + 3 + 4
+    assert facts[:, 2].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_missing_names_each_item_once(tmp_path):
+    cache = FeatureCache(tmp_path, "key")
+    assert cache.missing([NAMES[1], NAMES[0], NAMES[1]]) == [0, 1]
+
+
+def test_keys_do_not_mix(tmp_path):
+    FeatureCache(tmp_path, "one model").add(NAMES, extracted(4))
+    assert FeatureCache(tmp_path, "another").missing(NAMES) == [0, 1, 2, 3]
+
+
+def test_a_damaged_file_is_dropped_and_said(tmp_path, caplog):
+    FeatureCache(tmp_path, "key").add(NAMES, extracted(4))
+    (path,) = (tmp_path / "key").glob("*.safetensors")
+    data = bytearray(path.read_bytes())
+    for position in (0, len(data) // 2, len(data) - 1):
+        damaged = bytearray(data)
+        damaged[position] ^= 1
+        path.write_bytes(damaged)
+        with caplog.at_level(logging.WARNING):
+            assert FeatureCache(tmp_path, "key").missing(NAMES) == [0, 1, 2, 3]
+        assert "damaged" in caplog.text
+        assert not path.exists()
+
+
+def test_a_truncated_file_is_dropped(tmp_path):
+    FeatureCache(tmp_path, "key").add(NAMES, extracted(4))
+    (path,) = (tmp_path / "key").glob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:-5])
+    assert FeatureCache(tmp_path, "key").missing(NAMES) == [0, 1, 2, 3]
+
+
+def test_two_builders_do_no_harm(tmp_path):
+    one, two = FeatureCache(tmp_path, "key"), FeatureCache(tmp_path, "key")
+    one.add(NAMES[:3], extracted(3))
+    two.add(NAMES[1:], extracted(3, start=3.0))
+    third = FeatureCache(tmp_path, "key")
+    assert third.missing(NAMES) == []
+    assert third.take(NAMES)[0].shape == (4, 3)

@@ -1,0 +1,168 @@
+"""Records on disk: whole or not at all, first commit wins, damage is named."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+
+from bench.core.errors import StoreError
+from bench.core.predictions import ClassPredictions
+from bench.core.record import SCHEMA, Failure, Provenance, Record, Status
+from bench.store import Store, copy_final, items_of, to_bytes
+from bench.store.predictions import from_bytes
+from bench.store.records import decode, encode
+
+PROVENANCE = Provenance(
+    date="2026-01-01T00:00:00+00:00",
+    commit=None,
+    dirty=None,
+    python="3.11",
+    system="Linux",
+    cpu="x",
+    threads=2,
+    device="cpu",
+    device_name="x",
+    driver=None,
+    precision="fp32",
+    deterministic=False,
+    packages={},
+)
+
+
+def record(**changes) -> Record:
+    base = Record(
+        schema=SCHEMA,
+        run_id="0" * 64,
+        attempt=1,
+        suite="s",
+        task="t",
+        modality="text",
+        backbone="b",
+        method="m",
+        draw=0,
+        seed=0,
+        control=None,
+        needs_backbone=True,
+        main_metric="accuracy",
+        identity={"draw": 0},
+        status=Status.OK,
+        provenance=PROVENANCE,
+        metrics={"accuracy": 0.5},
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def predictions(n: int = 5, k: int = 3) -> bytes:
+    rows = np.random.default_rng(0).dirichlet(np.ones(k), n).astype(np.float32)
+    return to_bytes(items_of(ClassPredictions(rows), np.arange(n) % k))
+
+
+def with_predictions(**changes) -> tuple[Record, bytes]:
+    data = predictions()
+    return record(predictions=hashlib.sha256(data).hexdigest(), **changes), data
+
+
+def test_round_trip(tmp_path):
+    store = Store(tmp_path)
+    made, data = with_predictions()
+    assert store.add(made, data)
+    assert store.records() == [made]
+    assert len(store.predictions(made)) == 5
+
+
+def test_the_first_commit_wins(tmp_path):
+    store = Store(tmp_path)
+    assert store.add(record(metrics={"accuracy": 0.1}))
+    assert not store.add(record(metrics={"accuracy": 0.9}))
+    assert store.records()[0].metrics == {"accuracy": 0.1}
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
+def test_final_prefers_a_success_and_then_the_last(tmp_path):
+    store = Store(tmp_path)
+    failure = Failure(kind="killed", message="")
+    store.add(record(status=Status.FAILED, failure=failure, metrics={}))
+    assert store.final()[0].status is Status.FAILED
+    store.add(record(attempt=2))
+    store.add(record(attempt=3, status=Status.FAILED, failure=failure, metrics={}))
+    assert [r.attempt for r in store.final()] == [2]
+    assert store.next_attempt("0" * 64) == 4
+
+
+def test_final_is_of_the_suite_and_device_as_last_run(tmp_path):
+    store = Store(tmp_path)
+    store.add(record())
+    store.add(record(run_id="1" * 64))
+    cuda = dataclasses.replace(PROVENANCE, device="cuda")
+    store.add(record(run_id="1" * 64, attempt=2, provenance=cuda))
+    store.write_suite({"name": "s", "cells": ["1" * 64], "device": "cuda"})
+    assert [(r.run_id[0], r.attempt) for r in store.final()] == [("1", 2)]
+
+
+def test_nan_is_never_stored(tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        Store(tmp_path).add(record(metrics={"accuracy": float("nan")}))
+    assert Store(tmp_path).records() == []
+
+
+def test_every_flipped_byte_is_found():
+    data = encode(record())
+    for position in range(0, len(data) - 1, 7):
+        damaged = bytearray(data)
+        damaged[position] ^= 1
+        try:
+            read = decode(bytes(damaged), "the file")
+        except StoreError as error:
+            assert "the file" in str(error)
+        else:  # only the wrapping around checksum and body does not matter
+            assert read == record()
+
+
+def test_every_truncation_is_found():
+    data = encode(record())
+    for length in range(0, len(data) - 2, 11):
+        with pytest.raises(StoreError, match="damaged"):
+            decode(data[:length], "the file")
+
+
+def test_a_newer_schema_is_refused_by_name():
+    data = encode(record(schema=SCHEMA + 1))
+    with pytest.raises(StoreError, match=f"schema {SCHEMA + 1} is newer"):
+        decode(data, "the file")
+
+
+def test_damaged_predictions_are_named(tmp_path):
+    store = Store(tmp_path)
+    made, data = with_predictions()
+    store.add(made, data)
+    (path,) = (tmp_path / "predictions").iterdir()
+    path.write_bytes(data[:-1])
+    with pytest.raises(StoreError, match="damaged"):
+        store.predictions(made)
+    with pytest.raises(StoreError, match="damaged"):
+        from_bytes(b"\xff" * 40, "x")
+
+
+def test_a_record_of_ten_thousand_items_stays_small():
+    assert len(predictions(10_000, 10)) < 64_000
+
+
+def test_publishing_copies_the_final_records_alone(tmp_path):
+    source, target = Store(tmp_path / "runs"), Store(tmp_path / "results")
+    made, data = with_predictions()
+    source.add(made, data)
+    source.add_probabilities(made, b"big")
+    source.write_suite({"name": "s", "cells": [made.run_id], "device": "cpu"})
+    stale, other = with_predictions(run_id="2" * 64)
+    target.add(stale, other)
+    copy_final(source, target)
+    assert target.records() == [made]
+    assert not (target.folder / "probabilities").exists()
+    copy_final(target, target)  # publishing in place changes nothing
+    assert target.records() == [made]
+
+
+def test_a_folder_without_a_run_is_said_to_be_one(tmp_path):
+    with pytest.raises(StoreError, match="holds no run"):
+        Store(tmp_path).suite()

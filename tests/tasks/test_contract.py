@@ -1,0 +1,113 @@
+"""What every registered task must keep."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bench.core.task import Modality
+from bench.tasks import check, duplicates_across, registry
+from .loaded import content, splits_of
+
+NAMES = sorted(registry())
+
+# A changed meaning is a new version of the task: whoever changes a number here raises
+# `version` in the task's module (style.md 18), or mends the division that moved.
+GOLDEN: dict[str, tuple[str, str, str]] = {}
+
+every_task = pytest.mark.parametrize("name", NAMES)
+
+
+@every_task
+def test_is_what_its_spec_says(name: str) -> None:
+    splits, spec = splits_of(name), registry()[name].spec
+    check(splits, spec)
+    assert spec.name == name
+    assert re.fullmatch(r"[a-z0-9-]+", name)
+    assert (len(splits.train), len(splits.test)) == (spec.train_size, spec.test_size)
+    assert len(splits.class_names) == len(set(splits.class_names)) == spec.classes
+    assert all(isinstance(note, int | float | str) for note in splits.notes.values())
+    assert spec.units >= 1
+    assert spec.summary
+
+
+@every_task
+def test_assets_are_pinned_and_licensed(name: str) -> None:
+    for asset in registry()[name].spec.assets:
+        assert asset.pinned
+        assert all(re.fullmatch("[0-9a-f]{64}", source.sha256 or "") for source in asset.sources)
+        assert all(source.uris for source in asset.sources)
+        assert asset.license
+        assert asset.homepage
+        bundled = all(source.uris[0].startswith("package:") for source in asset.sources)
+        assert (asset.bytes_download == 0) == bundled
+
+
+@every_task
+def test_inputs_are_of_the_modality(name: str) -> None:
+    splits, spec = splits_of(name), registry()[name].spec
+    for split in (splits.train, splits.test):
+        if spec.modality is Modality.TEXT:
+            assert all(isinstance(item, str) and item for item in split.inputs)
+        else:
+            assert all(isinstance(item, np.ndarray) for item in split.inputs)
+            assert {item.dtype for item in split.inputs} == {np.dtype(np.uint8)}
+            assert all(item.ndim in {2, 3} and item.size for item in split.inputs)
+            assert max(item.max() for item in split.inputs) > 200  # stretched to 0 ... 255
+
+
+@every_task
+def test_class_ids_are_contiguous_int64(name: str) -> None:
+    splits = splits_of(name)
+    for split in (splits.train, splits.test):
+        assert split.targets.dtype == np.int64
+        assert split.targets.shape == (len(split),)
+    np.testing.assert_array_equal(np.unique(splits.train.targets), range(len(splits.class_names)))
+
+
+@every_task
+def test_no_group_stands_on_both_sides(name: str) -> None:
+    splits = splits_of(name)
+    if splits.train.groups is None:
+        assert splits.test.groups is None
+        return
+    assert splits.test.groups is not None
+    assert not set(splits.train.groups.tolist()) & set(splits.test.groups.tolist())
+
+
+@every_task
+def test_loads_the_same_twice(name: str) -> None:
+    once, again = splits_of(name), registry()[name].load()
+    assert content(once.train) == content(again.train)
+    assert content(once.test) == content(again.test)
+    assert once.class_names == again.class_names
+    assert once.notes == again.notes
+
+
+@every_task
+def test_fingerprint_and_content_are_those_of_this_version(name: str) -> None:
+    splits, spec = splits_of(name), registry()[name].spec
+    found = (spec.fingerprint, content(splits.train), content(splits.test))
+    assert tuple(digest[:12] for digest in found) == GOLDEN[name]
+
+
+@every_task
+def test_items_of_train_seldom_stand_in_test(name: str) -> None:
+    splits = splits_of(name)
+    assert duplicates_across(splits) <= 0.02 * len(splits.test)
+
+
+def test_listing_tasks_loads_no_heavy_library() -> None:
+    heavy = ("torch", "transformers", "sklearn", "pandas", "datasets", "PIL", "pyarrow", "scipy")
+    code = (
+        "import sys; from bench.tasks import registry; assert len(registry()) >= 9; "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
