@@ -68,13 +68,13 @@ def resolve_revision(uri: str) -> str:
     parsed = hub_uri(uri)
     if parsed.pinned:
         return uri
-    import huggingface_hub
+    from huggingface_hub import HfApi, constants
 
-    if huggingface_hub.constants.HF_HUB_OFFLINE:
+    if constants.HF_HUB_OFFLINE:
         raise AssetError(f"{uri}: HF_HUB_OFFLINE is set, so its commit cannot be asked for")
     _probe(parsed)
     with _explained(parsed):
-        info = huggingface_hub.HfApi().repo_info(
+        info = HfApi().repo_info(
             parsed.repo, repo_type=parsed.kind.removesuffix("s"), revision=parsed.revision or None
         )
     found = replace(parsed, revision=str(info.sha))
@@ -89,11 +89,11 @@ def fetch(uri: HubUri) -> Path:
     Raises:
         AssetError: in one sentence, within 5 s where the hub cannot be reached.
     """
-    import huggingface_hub
+    from huggingface_hub import constants
 
     if (whole := snapshot.lookup(uri)) is not None:
         return whole
-    offline = bool(huggingface_hub.constants.HF_HUB_OFFLINE)
+    offline = bool(constants.HF_HUB_OFFLINE)
     if not offline:
         try:
             _probe(uri)
@@ -139,7 +139,7 @@ def _local(uri: HubUri) -> Path | None:
 
 
 def _client(uri: HubUri, *, local_files_only: bool) -> Path:
-    import huggingface_hub
+    from huggingface_hub import hf_hub_download, snapshot_download
 
     common: dict[str, Any] = {
         "repo_type": uri.kind.removesuffix("s"),
@@ -147,9 +147,9 @@ def _client(uri: HubUri, *, local_files_only: bool) -> Path:
         "local_files_only": local_files_only,
     }
     if uri.file:
-        return Path(huggingface_hub.hf_hub_download(uri.repo, uri.file, **common))
+        return Path(hf_hub_download(uri.repo, uri.file, **common))
     folder = Path(
-        huggingface_hub.snapshot_download(
+        snapshot_download(
             uri.repo,
             allow_patterns=snapshot.allowed(uri),
             ignore_patterns=list(snapshot.REFUSED),
@@ -201,7 +201,9 @@ def _explained(uri: HubUri) -> Iterator[None]:
     except Exception as error:
         # The client lets its transport's errors through, and which library that is
         # changes with its version; all of them mean that the bytes did not come.
-        raise AssetError(f"{uri}: {_sentence(uri, error, errors)}") from error
+        wrapped = isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__
+        told = wrapped if isinstance(wrapped, errors.HfHubHTTPError) else error
+        raise AssetError(f"{uri}: {_sentence(uri, told, errors)}") from error
 
 
 def _sentence(uri: HubUri, error: Exception, errors: Any) -> str:

@@ -50,7 +50,7 @@ def wanted_files(uri: HubUri, content: Path) -> dict[str, Path]:
     Raises:
         AssetError: if a link leaves the repository's folder in the hub's cache.
     """
-    if not content.is_dir():
+    if uri.file:
         return {uri.file: content}
     found = {}
     # <repository>/snapshots/<commit>/<file> links to <repository>/blobs/<digest>

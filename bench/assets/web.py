@@ -47,7 +47,9 @@ def download(url: str, target: Path, *, limit: int = MAX_BYTES) -> Path:
             _copy(reply, out, shown, limit)
     except urllib.error.HTTPError as error:
         error.close()
-        meaning = _MEANINGS.get(error.code, "the server cannot give it")
+        redirected = error.code < 400  # in a circle, or to something that urllib itself refuses
+        other = "it redirects where it must not" if redirected else "the server cannot give it"
+        meaning = _MEANINGS.get(error.code, other)
         raise AssetError(f"{shown}: {meaning} (HTTP {error.code})") from error
     except http.client.HTTPException as error:
         raise AssetError(f"{shown}: the transfer broke off: {type(error).__name__}") from error

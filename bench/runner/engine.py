@@ -17,7 +17,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol
 
-import bench
 from bench.core.cell import Cell
 from bench.core.errors import UserError
 from bench.core.record import Failure, Record
@@ -71,7 +70,7 @@ class LocalEngine:
             UserError: if the device cannot be had, or the worker does not come up.
         """
         ours, theirs = socket.socketpair()
-        root = str(Path(bench.__file__).parents[1])
+        root = str(Path(__file__).resolve().parents[2])  # also where bench is not installed
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         with self._log.open("wb") as log, theirs:
             self._process = subprocess.Popen(  # noqa: S603 -- our own module

@@ -133,14 +133,17 @@ class _Grid:
         self, task: TaskEntry, backbone: BackboneEntry, *, note: bool
     ) -> list[tuple[MethodEntry, Method]]:
         built, plugin = self.tasks[task.name], self.plugins[label_of(backbone)]
+        if plugin.spec.modality is not built.spec.modality:
+            if note:
+                why = f"the backbone reads {plugin.spec.modality}, not {built.spec.modality}"
+                self.skipped.append(Skipped(task.name, label_of(backbone), "every method", why))
+            return []
         found = []
         for entry, method in self.methods:
             if method.spec.needs is Needs.INPUTS:
                 continue
             reason = _unfit(built, method)
-            if plugin.spec.modality is not built.spec.modality:
-                reason = f"the backbone reads {plugin.spec.modality}, not {built.spec.modality}"
-            elif method.spec.needs is Needs.MODULE and not plugin.spec.trainable:
+            if method.spec.needs is Needs.MODULE and not plugin.spec.trainable:
                 reason = f"{backbone.name} cannot be trained"
             if reason is None:
                 found.append((entry, method))

@@ -19,7 +19,10 @@ from bench.core.errors import DataError
 from bench.tasks._rows import SPLIT_WORDS
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-DAMAGE = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)
+DAMAGE = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError),
+    *(struct.error, zlib.error),
+)
 """What Pillow's decoders raise on damaged files."""
 
 Image = NDArray[np.uint8]
@@ -65,7 +68,7 @@ def decode(source: Path | bytes, name: str) -> Image:
         DataError: if it is damaged, too large, or no image.
     """
     from PIL import Image as Pillow
-    from PIL import ImageOps
+    from PIL import ImageOps, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -80,8 +83,11 @@ def decode(source: Path | bytes, name: str) -> Image:
                 if upright.has_transparency_data:
                     upright = upright.convert("RGBA")  # as Pillow asks before RGB
                 return np.asarray(upright.convert("RGB"), dtype=np.uint8)
+    except UnidentifiedImageError as error:  # its own words show a path or an address
+        raise DataError(f"image {name} cannot be decoded: no known form of image") from error
     except DAMAGE as error:
-        raise DataError(f"image {name} cannot be decoded: {error}") from error
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise DataError(f"image {name} cannot be decoded: {why}") from error
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise DataError(f"image {name} is too large: {error}") from error
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,24 +168,44 @@ def read_snapshot(folder: Path, where: str) -> dict[str, Table]:
             f"{where}: it has a loading script ({scripts[0]}), and scripts are not run; "
             "choose a revision that holds Parquet files (the hub converts most data sets)"
         )
-    with tempfile.TemporaryDirectory(prefix="bench-datasets-") as cache:
+    with tempfile.TemporaryDirectory(prefix="bench-datasets-") as cache, _no_progress_bars():
+        real = folder.resolve()
+        # snapshots of the hub's cache consist of links to the blobs beside them
+        roots = (real, real.parent.parent / "blobs", Path(cache).resolve())
         try:
             loaded = datasets.load_dataset(str(folder), cache_dir=cache, keep_in_memory=True)
-            return {str(split): _plain(rows, where) for split, rows in loaded.items()}
+            return {str(split): _plain(rows, where, roots) for split, rows in loaded.items()}
         except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
-            first = str(error).strip().split("\n")[0]
+            first = str(error).strip().split("\n")[0].replace(str(folder), "the snapshot")
             raise DataError(f"{where}: `datasets` cannot read it: {first}") from error
 
 
-def _plain(rows: Any, where: str) -> Table:
-    """Columns as plain values: class ids as their names, images as their encoded bytes."""
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    import datasets
+
+    if datasets.are_progress_bars_disabled():
+        yield
+        return
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.enable_progress_bars()
+
+
+def _plain(rows: Any, where: str, roots: Sequence[Path]) -> Table:
+    """Columns as plain values: class ids as their names, images as their encoded bytes.
+
+    Columns of other kinds (lists, audio) are left out: nothing here reads them.
+    """
     import datasets
 
     columns: dict[str, Sequence[Any]] = {}
     for name, feature in rows.features.items():
         if isinstance(feature, datasets.Image):
             cells = rows.cast_column(name, datasets.Image(decode=False))[name]
-            columns[name] = [_encoded(cell) for cell in cells]
+            columns[name] = [_encoded(cell, where, roots) for cell in cells]
         elif isinstance(feature, datasets.ClassLabel):
             known = feature.names
             # -1 is the hub's word for "no label"
@@ -194,9 +215,13 @@ def _plain(rows: Any, where: str) -> Table:
     return Table(where, columns)
 
 
-def _encoded(cell: Any) -> bytes | None:
+def _encoded(cell: Any, where: str, roots: Sequence[Path]) -> bytes | None:
+    """The bytes of an image cell; a path in it must lead to the data set's own files."""
     if cell is None:
         return None
     if cell["bytes"] is not None:
         return bytes(cell["bytes"])
-    return Path(cell["path"]).read_bytes()
+    path = Path(cell["path"]).resolve()
+    if not any(path.is_relative_to(root) for root in roots):
+        raise DataError(f"{where}: an image of it is a path outside the data set: {cell['path']!r}")
+    return path.read_bytes()

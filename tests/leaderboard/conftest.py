@@ -107,7 +107,7 @@ class Maker:
             },
             "test_size": None,
             "main_metric": None,
-            "backbone": {"assets": [digest(backbone.split("(")[0])], "weights": weights},
+            "backbone": {"assets": [digest(backbone.partition("(")[0])], "weights": weights},
             "precision": "fp32",
             "method": {"name": method, "version": 1, "parameters": {}},
             "trials": trials,

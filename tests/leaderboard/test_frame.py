@@ -41,9 +41,9 @@ def test_a_row_says_value_interval_size_and_records(make, folder):
 
 
 def test_seeds_are_repeats_and_no_replicates(make, folder):
-    for seed in range(4):
-        make.cell(seed=seed)
+    records = [make.cell(seed=seed, accuracy=0.6 + seed / 10) for seed in range(4)]
     found = row(folder)
+    assert found.value == pytest.approx(np.mean([r.metrics["accuracy"] for r in records]))
     assert found.draws == 1
     assert found.covers == "test items only"
     assert len(found.run_ids) == 4

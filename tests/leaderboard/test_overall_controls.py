@@ -66,9 +66,7 @@ def test_one_shuffle_that_is_as_good_as_the_truth_is_a_violation(make, board_of)
     assert only_check(board_of).verdict == "VIOLATED"
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "verdict"), [(0.4, "loses"), (0.8, "ties"), (0.99, "WINS")]
-)
+@pytest.mark.parametrize(("accuracy", "verdict"), [(0.4, "loses"), (0.8, "ties"), (0.99, "WINS")])
 @pytest.mark.parametrize("label", ["small(weights=random)", "small(max_length=9, weights=random)"])
 def test_random_weights(make, board_of, accuracy, verdict, label):
     make.draws(3, backbone=label.replace("weights=random", "").rstrip(", ()"), accuracy=0.8,

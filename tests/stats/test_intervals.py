@@ -93,7 +93,7 @@ def test_it_is_clipped_only_where_the_metric_ends():
     "values", [[[1.0, 2.0], [1.0]], [1.0, 2.0], [[]], [[np.nan, 1.0]], [[np.inf, 1.0]]]
 )
 def test_ragged_empty_or_not_finite_is_refused(values):
-    with pytest.raises(ValueError, match="draw|NaN"):
+    with pytest.raises(ValueError, match=r"draw|NaN"):
         two_way(values)
 
 
@@ -130,7 +130,6 @@ def coverage_of_paired_differences(sd_draw):
         shared = crossed(rng, 3, 400, 0.2, 0.5, 0.3)  # what both share cancels
         found = compare(shared + crossed(rng, 3, 400, sd_draw, 0.3, 0.4), shared)
         covered += found.low <= 0 <= found.high
-    print(f"two-way t, 3 draws: {covered} of {REPEATS}")
     return covered / REPEATS
 
 
@@ -158,7 +157,6 @@ def test_a_nested_bootstrap_would_not_cover():
         means = values[chosen[..., None], picks].mean(axis=(1, 2))
         low, high = np.quantile(means, [0.025, 0.975])
         covered += low <= 0 <= high
-    print(f"nested bootstrap: {covered} of {repeats}")
     assert covered / repeats < 0.90
 
 

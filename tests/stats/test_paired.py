@@ -120,8 +120,7 @@ def clear(rates, items=2000, draws=3, seed=5):
     rng = np.random.default_rng(seed)
     hard = rng.random(items)
     return [
-        (0.7 * hard + 0.3 * rng.random((draws, items)) < rate).astype(np.float64)
-        for rate in rates
+        (0.7 * hard + 0.3 * rng.random((draws, items)) < rate).astype(np.float64) for rate in rates
     ]
 
 
@@ -129,6 +128,13 @@ def test_clear_differences_are_ranks_and_others_are_ties():
     assert tie_groups(clear([0.9, 0.5, 0.7, 0.9])).tolist() == [1, 4, 3, 1]
     assert tie_groups([]).tolist() == []
     assert tie_groups(clear([0.5])).tolist() == [1]
+
+
+def test_one_chance_difference_among_many_pairs_is_a_tie():
+    flip = np.zeros((1, 100))
+    flip[0, :7] = 1  # 7 items gained, none lost: p = 1/64 alone, and 1/64 * 28 among 8 entrants
+    assert tie_groups([flip, np.zeros((1, 100))]).tolist() == [1, 2]
+    assert tie_groups([flip] + [np.zeros((1, 100))] * 7).tolist() == [1] * 8
 
 
 @given(st.permutations(range(6)))

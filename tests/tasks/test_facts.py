@@ -6,6 +6,7 @@ import numpy as np
 
 from bench.core.task import RareRule
 from bench.tasks import duplicates_across, registry
+
 from .loaded import splits_of
 
 
