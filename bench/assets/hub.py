@@ -7,7 +7,7 @@ import shutil
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -83,8 +83,10 @@ def resolve_revision(uri: str) -> str:
     return str(found)
 
 
-def fetch(uri: HubUri) -> Path:
+def fetch(uri: HubUri, report: Callable[[str], None] | None = None) -> Path:
     """The snapshot folder, or the one file, in the hub's own cache.
+
+    A snapshot that was fetched whole before is used without asking the hub.
 
     Raises:
         AssetError: in one sentence, within 5 s where the hub cannot be reached.
@@ -93,21 +95,23 @@ def fetch(uri: HubUri) -> Path:
 
     if (whole := snapshot.lookup(uri)) is not None:
         return whole
-    offline = bool(constants.HF_HUB_OFFLINE)
-    if not offline:
+    say = report or (lambda _: None)
+    if not constants.HF_HUB_OFFLINE:
         try:
             _probe(uri)
-        except AssetError:
+        except AssetError as error:
             # What is there was put there by another program: no one can say now whether
             # it is whole, but an incomplete model does not load, and the client (2.x)
             # itself refuses a snapshot that it knows to be partial.
-            if (found := _local(uri)) is not None and uri.pinned:
+            if uri.pinned and (found := _local(uri)) is not None:
+                say(f"{error}; what the hub's local cache has is used, whole or not")
                 return found
             raise
     elif (found := _local(uri)) is not None:
         return found
     else:
         raise AssetError(f"{uri}: not in the hub's local cache, and HF_HUB_OFFLINE is set")
+    say(f"fetching {uri}")
     with _explained(uri):
         path = _client(uri, local_files_only=False)
     snapshot.remember(uri, path)

@@ -73,7 +73,7 @@ def _resolve(asset: Asset, source: Source, report: Report) -> Path:
         _check(str(uri), sha256, path)
         return path
     if hub.pinned_by_revision(source):
-        return hub.fetch(hub.hub_uri(source.uris[0]))
+        return hub.fetch(hub.hub_uri(source.uris[0]), report)
     if (path_or_none := cache.lookup(sha256, _name(source), tree=source.tree)) is not None:
         return path_or_none
     if cache.damaged(sha256):

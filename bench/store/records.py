@@ -125,7 +125,8 @@ class Store:
             StoreError: naming the first file that cannot be read.
         """
         noted = self.suite() if (self.folder / "suite.json").exists() else {}
-        wanted, device = noted.get("cells"), noted.get("device")
+        wanted = frozenset(noted["cells"]) if "cells" in noted else None
+        device = noted.get("device")
         chosen: dict[str, Record] = {}
         for record in self.records():
             if wanted is not None and record.run_id not in wanted:

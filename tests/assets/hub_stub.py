@@ -40,10 +40,12 @@ class Hub(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path).strip("/")
         if path == "":
             return self.send(200)
-        if path.startswith("cdn/"):
-            return self.content(REPOS["models/org/redirect"][path.removeprefix("cdn/")])
-        if path.startswith("api/"):
-            return self.api(path.removeprefix("api/"))
+        first, _, rest = path.partition("/")
+        if first == "cdn":
+            return self.content(REPOS["models/org/redirect"][rest])
+        return self.api(rest) if first == "api" else self.resolve(path)
+
+    def resolve(self, path):
         place, _, rest = path.partition("/resolve/")
         kind = "" if place.startswith("datasets/") else "models/"
         if (repo := self.repository(kind + place)) is None:

@@ -35,8 +35,14 @@ if sys.argv[1] == "hurry":
 def answer(uri, sha256, tree):
     if sha256 == "":
         return resolve_revision(uri)
+    if sha256 == "pin":
+        lock = Lock(Path("x.lock"))
+        pinned = pin(Asset("thing", (Source("model", (uri,), tree=tree),), "test"), Path(), lock)
+        assert pinned.sources[0].sha256 == hub_identity(pinned.sources[0].uris[0])
+        return lock.pins[uri]
     source = Source("model", (uri,), sha256, tree=tree)
-    return str(resolve(Asset("thing", (source,), "test"))["model"])
+    say = lambda text: print(text, file=sys.stderr)
+    return str(resolve(Asset("thing", (source,), "test"), say)["model"])
 for line in sys.stdin:
     start = time.monotonic()
     try:
@@ -47,8 +53,8 @@ for line in sys.stdin:
 """
 
 
-def ask(endpoint, home, cache, *questions, hurry=False, **more):
-    """Resolve (uri, sha256, tree) each in one process; "" for a sha256 asks for the commit."""
+def ask(endpoint, home, cache, *questions, hurry=False, said=None, **more):
+    """Resolve (uri, sha256, tree) each in one process; sha256 "" or "pin" asks for the commit."""
     env = {
         **{k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")},
         "HF_ENDPOINT": endpoint,
@@ -65,8 +71,11 @@ def ask(endpoint, home, cache, *questions, hurry=False, **more):
         text=True,
         env=env,
         timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
+    if said is not None:
+        said += done.stderr.splitlines()
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -91,6 +100,7 @@ QUESTIONS = {
     "digest": (f"hub:models/org/found@{COMMIT}", tree_sha256(WANTED), True),
     "file digest": ("hub:models/org/found@main#config.json", sha256(MODEL["config.json"]), False),
     "wrong digest": (f"hub:models/org/found@{COMMIT}", "0" * 64, True),
+    "locked branch": ("hub:models/org/found@main", "pin", True),
     "branch": ("hub:models/org/found@main", "", True),
     "no branch": ("hub:datasets/org/found", "", True),
     "wrong branch": ("hub:models/org/found@none", "", True),
@@ -156,6 +166,7 @@ def test_a_digest_is_checked_and_the_copy_is_ours(hub):
 def test_a_branch_becomes_a_commit(hub):
     assert hub[1]["branch"]["path"] == f"hub:models/org/found@{COMMIT}"
     assert hub[1]["no branch"]["path"] == f"hub:datasets/org/found@{COMMIT}"
+    assert hub[1]["locked branch"]["path"] == COMMIT
     assert "no revision 'none'" in hub[1]["wrong branch"]["error"]
 
 
@@ -224,7 +235,9 @@ def test_a_local_snapshot_serves_without_a_hub(local, cache):
     home, folder = local
     refused, (uri, _, _) = closed_port(), QUESTIONS["found"]
     questions = (QUESTIONS["found"], at_commit("models/org/found", "#config.json"))
-    unreachable = ask(refused, home, cache, *questions)
+    said = []
+    unreachable = ask(refused, home, cache, *questions, said=said)
+    assert sum("what the hub's local cache has is used, whole or not" in line for line in said) == 2
     offline = ask(refused, home, cache, *questions, QUESTIONS["gated"], HF_HUB_OFFLINE="1")
     assert [a["path"] for a in unreachable] == [str(folder), str(folder / "config.json")]
     assert [a["path"] for a in offline[:2]] == [a["path"] for a in unreachable]

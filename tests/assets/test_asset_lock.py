@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import tomllib
 from dataclasses import replace
 
@@ -45,11 +44,11 @@ def test_first_use_then_no_change(own):
     assert str(folder) not in text
     assert tomllib.loads(text) == {"schema": 1, "pins": {"file:t.csv": sha256(OLD)}}
 
-    again, said, stamp = Lock.read(own.path), [], os.stat(own.path)
+    again, said, stamp = Lock.read(own.path), [], own.path.stat()
     assert pin(table(), folder, again, locked=True, report=said.append) == pinned
     again.save()
     assert said == []
-    assert os.stat(own.path) == stamp
+    assert own.path.stat() == stamp
     assert [p.name for p in folder.iterdir()] in (["t.csv", "mine.lock"], ["mine.lock", "t.csv"])
 
 
@@ -77,7 +76,7 @@ def test_locked_takes_nothing_new(own):
 
 
 def test_a_missing_file_is_named_as_the_user_wrote_it(own):
-    with pytest.raises(AssetError, match="file:none/x.csv: there is no such file"):
+    with pytest.raises(AssetError, match=r"file:none/x\.csv: there is no such file"):
         pin(table("file:none/x.csv"), own.path.parent, own)
     with pytest.raises(AssetError, match="a folder came where a file was promised"):
         pin(table("file:."), own.path.parent, own)

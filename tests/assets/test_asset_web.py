@@ -89,7 +89,7 @@ def test_unreachable(tmp_path):
     with socket.socket() as closed:  # bound, not listening: nobody else gets the port
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/a"
-        with pytest.raises(AssetError, match="cannot be reached: .*refused"):
+        with pytest.raises(AssetError, match=r"cannot be reached: .*refused"):
             module.download(url, tmp_path / "got")
 
 
