@@ -46,7 +46,7 @@ format: $(STAMP)  ## Format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 tables: $(STAMP)  ## Derive the tables of results/ from its records again
-	@for folder in results/*/; do [ -d "$$folder/records" ] || continue; $(BIN)/bench publish "$$folder"; done
+	@for folder in results/*/; do [ -d "$$folder/records" ] || continue; $(BIN)/bench table "$$folder" --write; done
 
 microbench: $(STAMP)  ## Time the hot paths (pytest-benchmark)
 	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,ops,rounds -m ''

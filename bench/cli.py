@@ -87,8 +87,12 @@ def run(
     write_tables(outcome.folder)
     show(table(outcome.folder, "md"))
     if outcome.ran:
-        took = minutes(outcome.seconds)
-        note(f"{outcome.ran} cells: forecast {minutes(outcome.forecast.seconds)}, took {took}")
+        expected = outcome.forecast
+        note(
+            f"{outcome.ran} cells: forecast {minutes(expected.seconds)} and "
+            f"{expected.bytes_memory / 1e9:.1f} GB, took {minutes(outcome.seconds)} and "
+            f"{outcome.bytes_peak / 1e9:.1f} GB"
+        )
     note(f"records and tables: {outcome.folder}")
     if outcome.failed:
         note(f"{len(outcome.failed)} cells failed; bench run --retry-failed tries them again")

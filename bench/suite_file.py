@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bench.core.errors import Mistake, SuiteError, UserError, did_you_mean
+from bench.core.method import Scalar
 from bench.core.suite import (
     BackboneEntry,
     Budget,
@@ -32,6 +34,7 @@ SECTIONS: Mapping[str, type] = {
     "method": MethodEntry,
 }
 NESTED: Mapping[str, type] = {"train": TrainRule, "budget": Budget}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 BYTES_MOST = 1_000_000
 """A suite is a selection; a larger file is not one."""
 
@@ -100,6 +103,11 @@ def parse(raw: Mapping[str, Any], path: Path) -> Draft:
     )
     own = {"tasks", "backbones", "methods", "folder"}
     allowed = {f.name for f in dataclasses.fields(Suite)} - own
+    name = head.get("name")
+    if isinstance(name, str) and not NAME.fullmatch(name):
+        mistakes.append(
+            Mistake("suite.name", f"{name!r}: a folder is named after it: letters, digits, . _ -")
+        )
     shell = _entry(Suite, "suite", head, mistakes, allowed=allowed, folder=str(path.parent))
     suite = None
     if not mistakes and shell is not None:
@@ -127,7 +135,13 @@ def _entry(
     before = len(mistakes)
     table = dict(table)
     if kind is MethodEntry:
-        table["parameters"] = {k: table.pop(k) for k in list(table) if k not in {"name", "label"}}
+        given = {key: table.pop(key) for key in list(table) if key not in {"name", "label"}}
+        table["parameters"] = {k: v for k, v in given.items() if isinstance(v, Scalar)}
+        mistakes.extend(
+            Mistake(f"{where}.{key}", f"{value!r}: a parameter is one number, word or truth value")
+            for key, value in given.items()
+            if not isinstance(value, Scalar)
+        )
     if table.get("train") == "full":
         table["train"] = {}
     _unknown(kind, where, table, mistakes, allowed)

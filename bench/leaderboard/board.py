@@ -12,7 +12,7 @@ from bench.leaderboard.costs import rates
 from bench.leaderboard.entrants import Group, check_same_items, groups, load
 from bench.leaderboard.overall import Overall, overall
 from bench.leaderboard.problem import Problem
-from bench.leaderboard.rows import Row, rows
+from bench.leaderboard.rows import Row, ranking
 from bench.store import Store
 
 
@@ -46,7 +46,8 @@ class Board:
     """A suite's results: `records` of `cells` are there, one each.
 
     `first` and `last` are the days (UTC) of the records, `places` the devices with
-    their precision.
+    their precision, `sees` the smallest difference that a problem's design shows with a
+    probability of 80 % in one comparison (`bench.stats.Pairwise`).
     """
 
     suite: str
@@ -57,6 +58,7 @@ class Board:
     last: str
     places: tuple[str, ...]
     rows: tuple[Row, ...]
+    sees: Mapping[Problem, float | None]
     overall: tuple[Overall, ...]
     checks: tuple[Check, ...]
     failed: tuple[Failed, ...]
@@ -80,12 +82,15 @@ def board(store: Store) -> Board:
     known = rates(records)
     found: list[Row] = []
     judged: list[Check] = []
+    sees: dict[Problem, float | None] = {}
     order = {run_id: place for place, run_id in enumerate(suite.get("cells") or ())}
     by_problem = groups(records)
     for problem in sorted(by_problem, key=lambda p: _place(p, by_problem[p], order)):
         entrants = [load(store, group) for group in by_problem[problem]]
         check_same_items(entrants)
-        found += rows(entrants, known)
+        ranked = ranking(entrants, known)
+        found += ranked.rows
+        sees[problem] = ranked.sees
         judged += checks(entrants)
     days = sorted(record.provenance.date[:10] for record in records)
     return Board(
@@ -97,6 +102,7 @@ def board(store: Store) -> Board:
         last=days[-1] if days else "",
         places=_places(records),
         rows=tuple(found),
+        sees=sees,
         overall=tuple(overall(found)),
         checks=tuple(judged),
         failed=tuple(_failed(records)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.leaderboard.entrants import BOUNDS
+from bench.leaderboard.rows import Gap
 from bench.stats import Estimate
 
 NONE = "–"  # noqa: RUF001 -- an en dash: there is no number here
@@ -30,6 +31,18 @@ def interval(mean: float, low: float, high: float, metric: str, sign: str = "") 
     scale, digits = (100, 1) if is_share(metric) else (1, 3)
     first = fixed(scale * mean, digits, sign)
     return f"{first} [{fixed(scale * low, digits)}, {fixed(scale * high, digits)}]"
+
+
+def behind(gap: Gap | None, metric: str) -> str:
+    """`-1.8 [-3.1, -0.5]`: a difference between two rows."""
+    if gap is None:
+        return NONE
+    return interval(gap.difference, gap.low, gap.high, metric, sign="+")
+
+
+def difference(size: float, metric: str) -> str:
+    """`2.1 points`: how large a difference is."""
+    return f"{fixed(100 * size, 1)} points" if is_share(metric) else fixed(size, 3)
 
 
 def fixed(number: float, digits: int, sign: str = "") -> str:

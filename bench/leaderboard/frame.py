@@ -16,16 +16,18 @@ COLUMNS = (
     "task", "train", "modality", "backbone", "method", "control",
     "metric", "value", "low", "high", "covers", "n", "draws", "labels",
     "macro_f1", "macro_f1_low", "macro_f1_high", "kappa", "kappa_low", "kappa_high",
-    "rank", "throughput", "seconds", "bytes_peak", "bytes_peak_device",
-    "trials", "trials_budget", "status", "complete",
-    "device", "device_name", "precision", "run_ids",
+    "rank", "behind", "behind_low", "behind_high",
+    "throughput", "seconds", "bytes_peak", "bytes_peak_device", "trials", "trials_budget",
+    "status", "complete", "device", "device_name", "precision", "run_ids",
 )  # fmt: skip
-"""The frame's columns. `throughput` is in items per second, `n` counts test items."""
+"""The frame's columns. `throughput` is in items per second, `n` counts test items; `behind` is
+the paired difference from the first ranked row of the problem, its interval not adjusted."""
 
 _WHOLE = ("n", "draws", "rank", "bytes_peak", "bytes_peak_device", "trials", "trials_budget")
 _REAL = (
     "value", "low", "high", "macro_f1", "macro_f1_low", "macro_f1_high",
-    "kappa", "kappa_low", "kappa_high", "throughput", "seconds",
+    "kappa", "kappa_low", "kappa_high", "behind", "behind_low", "behind_high",
+    "throughput", "seconds",
 )  # fmt: skip
 
 
@@ -49,7 +51,7 @@ def frame_of(found: Board) -> pd.DataFrame:
 
 def plain(row: Row) -> dict[str, Any]:
     """One row by column."""
-    spent, value = row.costs, row.value
+    spent, value, behind = row.costs, row.value, row.behind
     return {
         "task": row.problem.task,
         "train": row.problem.train,
@@ -68,6 +70,9 @@ def plain(row: Row) -> dict[str, Any]:
         **_three("macro_f1", row.macro_f1),
         **_three("kappa", row.kappa),
         "rank": row.rank,
+        "behind": behind.difference if behind else None,
+        "behind_low": behind.low if behind else None,
+        "behind_high": behind.high if behind else None,
         "throughput": spent.items_per_second,
         "seconds": spent.seconds,
         "bytes_peak": spent.bytes_peak,

@@ -31,6 +31,10 @@ def as_json(board: Board) -> str:
         "last": board.last,
         "devices": board.places,
         "rows": [plain(row) for row in board.rows],
+        "sees": [
+            {"task": problem.task, "train": problem.train, "difference": size}
+            for problem, size in board.sees.items()
+        ],
         "overall": [asdict(entry) for entry in board.overall],
         "controls": [asdict(check) for check in board.checks],
         "failures": [asdict(failed) for failed in board.failed],

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.core.record import Record
 from bench.leaderboard.costs import Costs, Rates, costs
 from bench.leaderboard.entrants import Entrant
 from bench.leaderboard.problem import Problem
-from bench.stats import Estimate, tie_groups
+from bench.stats import Estimate, Pairwise, pairwise, tie_groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A paired difference with its 95 % interval, not adjusted for how many are looked at."""
+
+    difference: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +27,8 @@ class Row:
 
     `value` (the main metric), `macro_f1` and `kappa` are None where nothing succeeded;
     a row is `complete` when every draw of its peers is there and nothing failed, and
-    only complete rows without a control have a rank.
+    only complete rows without a control have a rank. `behind` is a ranked row's main
+    metric minus that of the first row of its problem, None for that one itself.
     """
 
     problem: Problem
@@ -29,6 +39,7 @@ class Row:
     macro_f1: Estimate | None
     kappa: Estimate | None
     rank: int | None
+    behind: Gap | None
     complete: bool
     status: str
     labels: str
@@ -39,17 +50,40 @@ class Row:
     run_ids: tuple[str, ...]
 
 
-def rows(entrants: Sequence[Entrant], known: Rates) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The rows of one problem, and the smallest difference that its design shows (`Pairwise`)."""
+
+    rows: tuple[Row, ...]
+    sees: float | None
+
+
+def ranking(entrants: Sequence[Entrant], known: Rates) -> Ranking:
     """The rows of one problem, best first, those without a rank after them, controls last."""
     planned = _planned_draws(entrants)
     statuses = [_status(e, planned[e.group.control]) for e in entrants]
     ranked = [i for i, e in enumerate(entrants) if statuses[i] == "ok" and e.group.control is None]
-    ranks = dict(zip(ranked, tie_groups([entrants[i].main for i in ranked]).tolist(), strict=True))
+    found = pairwise([entrants[i].main for i in ranked])
+    ranks = dict(zip(ranked, tie_groups(found).tolist(), strict=True))
     made = [
         _row(e, statuses[i], ranks.get(i), costs(e.group.records, known))
         for i, e in enumerate(entrants)
     ]
-    return sorted(made, key=_order)
+    order = sorted(range(len(made)), key=lambda i: _order(made[i]))
+    if ranked:
+        best = ranked.index(order[0])
+        for place, i in enumerate(ranked):
+            if place != best:
+                made[i] = replace(made[i], behind=_gap(found, place, best))
+    return Ranking(tuple(made[i] for i in order), found.sees)
+
+
+def _gap(found: Pairwise, one: int, other: int) -> Gap:
+    return Gap(
+        difference=float(found.difference[one, other]),
+        low=float(found.low[one, other]),
+        high=float(found.high[one, other]),
+    )
 
 
 def _row(entrant: Entrant, status: str, rank: int | None, spent: Costs) -> Row:
@@ -64,6 +98,7 @@ def _row(entrant: Entrant, status: str, rank: int | None, spent: Costs) -> Row:
         macro_f1=entrant.estimate("macro_f1"),
         kappa=entrant.estimate("kappa"),
         rank=rank,
+        behind=None,
         complete=status == "ok",
         status=status,
         labels=_labels(group.records),

@@ -63,6 +63,7 @@ def _problem(board: Board, problem: Problem) -> Section:
             f"{cells.metric_words(metric)} (95 % CI)",
             (cells.with_interval(r.value, metric) for r in rows),
         ),
+        _own("behind the best", (cells.behind(r.behind, metric) for r in rows)),
         _own(
             f"{cells.metric_words(side)} (95 % CI)",
             (cells.with_interval(getattr(r, side), side) for r in rows),
@@ -80,8 +81,10 @@ def _problem(board: Board, problem: Problem) -> Section:
         _outside("records", (cells.runs(r.run_ids) for r in rows)),
     ]
     hidden = {"device"} if len(devices) <= 1 else set()
-    shown = [c for c in columns if c.head not in hidden and not (c.empty and c.head == "device MB")]
-    return Section(problem.title, words.of_problem(rows), tuple(shown))
+    spare = {"device MB", "behind the best"}
+    shown = [c for c in columns if c.head not in hidden and not (c.empty and c.head in spare)]
+    note = words.of_problem(rows, board.sees.get(problem))
+    return Section(problem.title, note, tuple(shown))
 
 
 def _overall(entries: Sequence[Overall], modality: str) -> Section:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from bench.leaderboard import cells
 from bench.leaderboard.board import Board
 from bench.leaderboard.rows import Row
 
@@ -22,18 +23,21 @@ def origin(board: Board) -> str:
     return " · ".join([*parts, _covers(board.rows)]) + "."
 
 
-def of_problem(rows: Iterable[Row]) -> str:
-    """What the intervals of one table cover, from its rows without a control."""
+def of_problem(rows: Sequence[Row], sees: float | None) -> str:
+    """What the intervals of one table cover and what its design sees; rows without a control."""
     values = [row.value for row in rows if row.value is not None]
     if not values:
         return "No record succeeded."
     draws, items = ({v.draws for v in values}, {v.items for v in values})
     tested = " or ".join(f"{n:,}" for n in sorted(items))
     if draws == {1}:
-        return f"95 % intervals over {tested} test items; one draw: test sampling alone."
-    most = max(draws)
-    fewer = "" if len(draws) == 1 else " (where fewer are given, over those)"
-    return f"95 % intervals over {most:,} draws{fewer} and {tested} test items."
+        covers = f"95 % intervals over {tested} test items; one draw: test sampling alone."
+    else:
+        fewer = "" if len(draws) == 1 else " (where fewer are given, over those)"
+        covers = f"95 % intervals over {max(draws):,} draws{fewer} and {tested} test items."
+    if sees is None:
+        return covers
+    return f"{covers} Sees {cells.difference(sees, rows[0].problem.metric)} at 80 %."
 
 
 def _covers(rows: Iterable[Row]) -> str:
@@ -48,9 +52,12 @@ def _covers(rows: Iterable[Row]) -> str:
 
 LEGEND = (
     "Rank: 1 + the number of entrants shown to be better (paired, Holm over all pairs, 5 %);"
-    " equal ranks are ties. items/s: measured extraction, raw inputs in and features out,"
-    " shared by a backbone's methods; s per cell: mean wall time with cached extraction"
-    " charged; trials: settings tried on validation data, of the budget."
+    " equal ranks are ties. Behind the best: paired difference from the first row, with a"
+    " 95 % interval that is not adjusted for the number of rows. Sees: the smallest difference"
+    " that one comparison at 5 % shows with a probability of 80 %, for the median pair."
+    " items/s: measured extraction, raw inputs in and features out, shared by a backbone's"
+    " methods; s per cell: mean wall time with cached extraction charged; trials: settings"
+    " tried on validation data, of the budget."
 )
 OVERALL = (
     "Mean of the tasks' main metrics and mean rank, for entrants complete in every task;"

@@ -11,7 +11,7 @@ from bench import backbones, methods, tasks
 from bench.backbones import Plugin
 from bench.core.backbone import Weights
 from bench.core.cell import Cell, label_of
-from bench.core.errors import SuiteError
+from bench.core.errors import Mistake, SuiteError
 from bench.core.method import Method, Needs
 from bench.core.suite import BackboneEntry, Control, MethodEntry, Suite, TaskEntry
 from bench.core.task import Task
@@ -46,7 +46,10 @@ def validated(draft: Draft) -> Suite:
     Raises:
         SuiteError: with every mistake of form and meaning.
     """
-    mistakes = [*draft.mistakes, *check(draft)]
+    found: dict[str, Mistake] = {}
+    for mistake in (*draft.mistakes, *check(draft)):
+        found.setdefault(mistake.where, mistake)  # one word about one key
+    mistakes = list(found.values())
     if draft.suite is not None and not mistakes:
         mistakes += check_whole(draft.suite)
     if mistakes or draft.suite is None:

@@ -51,6 +51,11 @@ class Outcome:
     seconds: float
 
     @property
+    def bytes_peak(self) -> int:
+        """Largest resident set of a worker in any cell, as far as it was told."""
+        return max((record.bytes_peak or 0 for record in self.records), default=0)
+
+    @property
     def failed(self) -> tuple[Record, ...]:
         return tuple(r for r in self.records if r.status is not Status.OK)
 
@@ -91,7 +96,7 @@ def run_suite(
             display.say(_summary(plan, todo, expected))
             fetch(plan, todo, display)
             _check_own_data(plan, todo)
-            device = _execute(plan, todo, store, options, display, engine)
+            todo, device = _execute(plan, todo, device, store, options, display, engine)
         store.write_suite(_described(plan, device))
     records = tuple(store.final())
     return Outcome(store.folder, plan, records, len(todo), expected, clock() - start)
@@ -171,21 +176,26 @@ def _todo(cells: Iterable[Cell], store: Store, device: str, options: Options) ->
 def _execute(
     plan: Plan,
     todo: list[Cell],
+    likely: str,
     store: Store,
     options: Options,
     display: Display,
     engine: MakeEngine,
-) -> str:
-    """Run the cells; returns the kind of device they ran on."""
+) -> tuple[list[Cell], str]:
+    """Run the cells; returns those that were run and the kind of device they ran on."""
     running = engine(store, cache_folder(), options.device)
-    waiting = {cell.run_id: cell for cell in todo}
-    display.start(len(plan.cells), len(plan.cells) - len(todo))
     try:
+        running.start()
+        if running.device != likely:  # a GPU that torch cannot use, say
+            display.say(f"running on {running.device}, not on {likely}: see `bench doctor`")
+            todo = _todo(plan.cells, store, running.device, options)
+        waiting = {cell.run_id: cell for cell in todo}
+        display.start(len(plan.cells), len(plan.cells) - len(todo))
         for record in running.run(todo, display.inside):
             display.finished(waiting[record.run_id], record)
     finally:
         running.close()
-    return running.device
+    return todo, running.device
 
 
 def _check_own_data(plan: Plan, todo: list[Cell]) -> None:

@@ -1,6 +1,7 @@
 """Uncertainty: intervals, paired comparisons, ranks with ties. Pure numpy, no I/O."""
 
-from bench.stats.intervals import LEVEL, Bounds, Covers, Estimate, combine, two_way
+from bench.stats.components import LEVEL, Components
+from bench.stats.intervals import Bounds, Covers, Estimate, combine, two_way
 from bench.stats.multiple import holm
 from bench.stats.paired import Comparison, compare
 from bench.stats.pairwise import Pairwise, pairwise
@@ -10,6 +11,7 @@ __all__ = [
     "LEVEL",
     "Bounds",
     "Comparison",
+    "Components",
     "Covers",
     "Estimate",
     "Pairwise",

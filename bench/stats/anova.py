@@ -43,12 +43,6 @@ class Squares:
     items: int
 
     @property
-    def variance(self) -> float:
-        """Variance of the grand mean, draws and items both random."""
-        draw, item, residual = np.array([self.draw, self.item, self.residual])
-        return float(mean_variance(draw, item, residual, count=self.draws * self.items))
-
-    @property
     def sd_draw(self) -> float | None:
         """Standard deviation between draws alone; None where one draw cannot tell."""
         if self.draws < 2:
@@ -61,29 +55,20 @@ class Squares:
         return float(np.sqrt(max(self.item - self.residual, 0.0) / self.draws))
 
 
-def mean_variance(draw: Values, item: Values, residual: Values, count: int) -> Values:
-    """Variance of the grand mean of `count = D N` values from mean squares of any one shape.
-
-    `(MS_draw + MS_item - MS_residual) / (D N)` is unbiased; it is floored by each mean
-    square over D N, which is what remains where a variance component comes out negative
-    and 0 is taken for it (Searle, Casella & McCulloch, Variance Components, 1992, ch. 4).
-    """
-    floor = np.maximum(np.maximum(draw, item), residual)
-    found: Values = np.maximum(floor, draw + item - residual) / count
-    return found
-
-
 def squares(values: Values) -> Squares:
     """Mean squares of `(D, N)` values."""
     draws, items = values.shape
-    mean = values.mean()
-    of_draw = values.mean(axis=1) - mean
+    by_draw = values.mean(axis=1)
+    mean = by_draw.mean()
+    of_draw = by_draw - mean
     of_item = values.mean(axis=0) - mean
-    rest = values - mean - of_draw[:, None] - of_item[None, :]
+    rest = values - by_draw[:, None]
+    rest -= of_item
+    rest *= rest
     return Squares(
         draw=float(items * (of_draw @ of_draw)) / (draws - 1) if draws > 1 else 0.0,
         item=float(draws * (of_item @ of_item)) / (items - 1) if items > 1 else 0.0,
-        residual=float((rest * rest).sum()) / ((draws - 1) * (items - 1))
+        residual=float(rest.sum()) / ((draws - 1) * (items - 1))
         if draws > 1 and items > 1
         else 0.0,
         draws=draws,
@@ -93,7 +78,8 @@ def squares(values: Values) -> Squares:
 
 def flat(values: Values) -> bool:
     """Whether all values are equal, rounding apart."""
-    return bool(np.ptp(values) <= FLAT * max(1.0, float(np.abs(values).max())))
+    least, most = float(values.min()), float(values.max())
+    return most - least <= FLAT * max(1.0, abs(least), abs(most))
 
 
 def binary(values: Values) -> bool:

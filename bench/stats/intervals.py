@@ -9,16 +9,12 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv, stdtrit
+from scipy.special import betaincinv
 
-from bench.stats.anova import binary, flat, matrix, squares
+from bench.stats.anova import Squares, Values, binary, flat, matrix, squares
+from bench.stats.components import ALPHA, Components
 
-LEVEL = 0.95
-"""Coverage of every interval here."""
-
-_TAIL = (1 - LEVEL) / 2
-Z = 1.959963984540054
-"""Normal quantile of 97.5 %."""
+_TAIL = ALPHA / 2
 
 Bounds: TypeAlias = tuple[float, float]
 
@@ -36,30 +32,33 @@ class Covers(StrEnum):
 class Estimate:
     """A mean with its 95 % interval.
 
-    `se` is the standard error; of an exact interval, its half width over the t
-    quantile of `df`. `sd_draw` is None where one draw cannot tell.
+    `parts` are the variances that the interval comes from, before it is clipped to the
+    metric's bounds; those of an exact interval are what gives its longer side.
+    `sd_draw` is None where one draw cannot tell.
     """
 
     mean: float
     low: float
     high: float
-    se: float
-    df: float
+    parts: Components
     draws: int
     items: int
     sd_draw: float | None
     sd_item: float
     covers: Covers
 
+    @property
+    def se(self) -> float:
+        """Standard error of the mean."""
+        return float(np.sqrt(self.parts.variance))
+
 
 def two_way(values: ArrayLike, bounds: Bounds | None = None) -> Estimate:
     """Mean of `(D, N)` per-item values, the same N test items in each of D draws.
 
-    Items are crossed with draws, so both ways count, with the t quantile of D - 1
-    degrees of freedom. In simulations with 2 to 5 draws that covers 95 to 100 %: it is
-    wide where items vary more than draws do. Satterthwaite's degrees of freedom are
-    shorter there, but cover only 88 (2 draws) to 92 % (3) in between, and a nested
-    bootstrap 78 to 82 %.
+    Items are crossed with draws, so both ways count, each with a t quantile of its own:
+    `Components` has the formula. In simulations with 2 to 10 draws that covers 95 to
+    99 % (docs/adr/0003-intervals.md); a nested bootstrap covers 78 to 82 %.
     With one draw the interval covers test items alone: exact (Clopper & Pearson, 1934)
     for 0/1 values, t with N - 1 degrees of freedom otherwise.
 
@@ -77,63 +76,74 @@ def two_way(values: ArrayLike, bounds: Bounds | None = None) -> Estimate:
     """
     x = matrix(values)
     draws, items = x.shape
-    mean, parts = float(x.mean()), squares(x)
+    mean, found = float(x.mean()), squares(x)
     share = bounds == (0.0, 1.0) and binary(x)
-    df = float(draws - 1 if draws > 1 else items - 1)
-    quantile = float(stdtrit(max(df, 1.0), 1 - _TAIL))
+    parts = components(found)
+    half, least = float(parts.half()), _least(x, mean, bounds, share=share)
+    if least > half:
+        half, parts = least, Components.of_half(least, parts.df_item)
+    low, high = mean - half, mean + half
     if draws == 1 and share:
         low, high = _clopper_pearson(round(mean * items), items)
-        se = (high - low) / 2 / quantile
-    elif flat(x):
-        half = none_in(items) * (bounds[1] - bounds[0] if bounds else 1.0)
-        low, high, se = mean - half, mean + half, half / quantile
-    else:
-        se = float(np.sqrt(parts.variance))
-        low, high = mean - quantile * se, mean + quantile * se
-        if share:
-            low, high = _resolved(mean, low, high, none_in(items))
+        parts = Components.of_half(max(mean - low, high - mean), parts.df_item)
     if bounds:
         low, high = max(low, bounds[0]), min(high, bounds[1])
     return Estimate(
         mean=mean,
         low=low,
         high=high,
-        se=se,
-        df=df,
+        parts=parts,
         draws=draws,
         items=items,
-        sd_draw=parts.sd_draw,
-        sd_item=parts.sd_item,
+        sd_draw=found.sd_draw,
+        sd_item=found.sd_item,
         covers=Covers.BOTH if draws > 1 else Covers.ITEMS,
     )
 
 
-def combine(estimates: Sequence[Estimate]) -> Estimate:
-    """The mean over tasks that are fixed: their variances add up, each with its own draws.
+def components(found: Squares) -> Components:
+    """The mean squares of values as variances of their mean."""
+    count = found.draws * found.items
+    return Components(
+        draw=found.draw / count,
+        item=max(found.item - found.residual, 0.0) / count,
+        noise=found.residual / count,
+        df_draw=found.draws - 1.0,
+        df_item=found.items - 1.0,
+    )
 
-    Degrees of freedom after Satterthwaite (Biometrics Bulletin 2, 1946). The tasks are
-    not a sample of tasks: the interval says nothing about a task that is not among them.
+
+def combine(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean over tasks that are fixed: the variances of each kind add up over the tasks.
+
+    Those of draws, and those of items, have the degrees of freedom of Satterthwaite
+    (Biometrics Bulletin 2, 1946): k tasks say more of the draws than one does. The tasks
+    are not a sample of tasks: the interval says nothing about one that is not among them.
 
     Raises:
         ValueError: if there is no estimate.
     """
     if not estimates:
         raise ValueError("no estimates to combine")
-    count = len(estimates)
-    variances = np.array([e.se**2 for e in estimates])
-    freedom = np.array([max(e.df, 1.0) for e in estimates])
-    total = float(variances.sum())
-    df = total**2 / float((variances**2 / freedom).sum()) if 0 < total < np.inf else 1.0
-    se = float(np.sqrt(total)) / count
+    parts = [e.parts for e in estimates]
+    draw = np.array([part.draw for part in parts])
+    item = np.array([part.item for part in parts])
+    noise = np.array([part.noise for part in parts])
+    total = Components(
+        draw=float(draw.sum()) / len(parts) ** 2,
+        item=float(item.sum()) / len(parts) ** 2,
+        noise=float(noise.sum()) / len(parts) ** 2,
+        df_draw=_satterthwaite(draw, [part.df_draw for part in parts]),
+        df_item=_satterthwaite(item + noise, [part.df_item for part in parts]),
+    )
     mean = float(np.mean([e.mean for e in estimates]))
-    half = float(stdtrit(df, 1 - _TAIL)) * se
+    half = float(total.half())
     one_draw = any(e.draws == 1 for e in estimates)
     return Estimate(
         mean=mean,
         low=mean - half,
         high=mean + half,
-        se=se,
-        df=df,
+        parts=total,
         draws=min(e.draws for e in estimates),
         items=sum(e.items for e in estimates),
         sd_draw=None,
@@ -142,18 +152,26 @@ def combine(estimates: Sequence[Estimate]) -> Estimate:
     )
 
 
+def _satterthwaite(variances: Values, freedom: Sequence[float]) -> float:
+    """Degrees of freedom of a sum of variances; the fewest where all of them are 0."""
+    largest = float(variances.max())
+    if largest <= 0:
+        return min(freedom)
+    shares = variances / largest  # squares of what is very small would be 0
+    return float(shares.sum() ** 2 / (shares**2 / np.maximum(freedom, 1.0)).sum())
+
+
 def none_in(items: int) -> float:
     """Upper end of the exact 95 % interval of a share that was never seen in `items`."""
     return float(1 - _TAIL ** (1 / items))
 
 
-def _resolved(mean: float, low: float, high: float, edge: float) -> tuple[float, float]:
-    """Widen the interval of a share that is nearer to 0 or 1 than its items can resolve."""
-    if mean > 1 - edge:
-        low = min(low, 1 - edge)
-    if mean < edge:
-        high = max(high, edge)
-    return low, high
+def _least(x: Values, mean: float, bounds: Bounds | None, *, share: bool) -> float:
+    """Half of the shortest interval that so many items can give."""
+    edge = none_in(x.shape[1])
+    if flat(x):
+        return edge * (bounds[1] - bounds[0] if bounds else 1.0)
+    return edge - min(mean, 1 - mean) if share else 0.0
 
 
 def _clopper_pearson(hits: int, items: int) -> tuple[float, float]:

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, stdtr
+from scipy.special import bdtr
 
 from bench.stats.anova import FLAT, Values, binary, flat, matrix
-from bench.stats.intervals import LEVEL, Covers, Z, two_way
+from bench.stats.components import ALPHA
+from bench.stats.intervals import Covers, none_in, two_way
+
+Z = 1.959963984540054
+"""Normal quantile of 97.5 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """`a - b`: the mean difference, its 95 % interval, and the two-sided p value of no difference.
 
-    The p value decides: where it is exact (one draw) the interval is an approximation
-    and may differ from it near the edge.
+    p is the alpha at which the interval just touches 0, so the two agree; but with one
+    draw of 0/1 values it is exact, the interval is an approximation, and p decides.
     """
 
     difference: float
@@ -31,13 +35,13 @@ class Comparison:
     @property
     def significant(self) -> bool:
         """Whether p is below 5 % (one comparison; use `holm` for many)."""
-        return self.p < 1 - LEVEL
+        return self.p < ALPHA
 
 
 def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
     """Compare `(D, N)` per-item values, paired per draw and per item.
 
-    Two or more draws: the two-way t test on the differences, D - 1 degrees of freedom.
+    Two or more draws: the two-way interval of the differences, and its p (`Components`).
     One draw of 0/1 values: McNemar's exact test, with the interval of Bonett & Price
     (Journal of Educational and Behavioral Statistics 37, 2012), which has a width even
     where no item differs. One draw of other values: paired t over items.
@@ -54,25 +58,21 @@ def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
         return _mcnemar(first[0], second[0])
     differences = first - second
     found = two_way(differences)
+    low, high = found.low, found.high
     if flat(differences):
-        p = p_equal(np.asarray(found.mean), found.items)
+        p, half = equal(np.asarray(found.mean), found.items)
+        low, high = found.mean - float(half), found.mean + float(half)
     else:
-        p = p_t(np.asarray(found.mean / found.se), found.df)
+        p = found.parts.p(found.mean)
     return Comparison(
         difference=found.mean,
-        low=found.low,
-        high=found.high,
+        low=low,
+        high=high,
         p=float(p),
         draws=found.draws,
         items=found.items,
         covers=found.covers,
     )
-
-
-def p_t(t: Values, df: float) -> Values:
-    """Two-sided p values of t statistics."""
-    p: Values = np.asarray(2 * stdtr(df, -np.abs(t)))
-    return p
 
 
 def p_mcnemar(gained: Values, lost: Values) -> Values:
@@ -85,25 +85,36 @@ def p_mcnemar(gained: Values, lost: Values) -> Values:
     return p
 
 
-def p_equal(difference: Values, items: int) -> Values:
-    """p where every item differs by the same amount, so that no t can be had.
+def equal(difference: Values, items: int) -> tuple[Values, Values]:
+    """p, and half the interval, where every item differs by the same amount: no t can be had.
 
-    1 for no difference, else that of the sign test on so many items.
+    The interval reaches as far as one unit that N items have not shown (`none_in`), p is
+    the alpha at which it touches 0, and never less than that of the sign test on N items;
+    where that cannot show a difference, the interval reaches 0.
     """
-    p: Values = np.where(np.abs(difference) <= FLAT, 1.0, 2.0 ** (1 - items))
-    return p
+    distance = np.where(np.abs(difference) <= FLAT, 0.0, np.abs(difference))
+    sign_test = 2.0 ** (1 - items)
+    p = np.minimum(np.maximum(2 * np.maximum(1 - distance, 0.0) ** items, sign_test), 1.0)
+    half = np.full_like(distance, none_in(items))
+    return p, np.maximum(half, distance) if sign_test >= ALPHA else half
+
+
+def mcnemar_bounds(gained: Values, lost: Values, items: int) -> tuple[Values, Values]:
+    """95 % interval of the difference of two shares of the same items (Bonett & Price, 2012)."""
+    up, down = (gained + 1) / (items + 2), (lost + 1) / (items + 2)
+    half = Z * np.sqrt((up + down - (up - down) ** 2) / (items + 2))
+    return np.maximum(up - down - half, -1.0), np.minimum(up - down + half, 1.0)
 
 
 def _mcnemar(a: Values, b: Values) -> Comparison:
     items = len(a)
-    gained, lost = float(((a == 1) & (b == 0)).sum()), float(((a == 0) & (b == 1)).sum())
-    up, down = (gained + 1) / (items + 2), (lost + 1) / (items + 2)
-    half = Z * float(np.sqrt((up + down - (up - down) ** 2) / (items + 2)))
+    gained, lost = (np.asarray(((x == 1) & (y == 0)).sum(), float) for x, y in ((a, b), (b, a)))
+    low, high = mcnemar_bounds(gained, lost, items)
     return Comparison(
-        difference=(gained - lost) / items,
-        low=max(up - down - half, -1.0),
-        high=min(up - down + half, 1.0),
-        p=float(p_mcnemar(np.asarray(gained), np.asarray(lost))),
+        difference=float(gained - lost) / items,
+        low=float(low),
+        high=float(high),
+        p=float(p_mcnemar(gained, lost)),
         draws=1,
         items=items,
         covers=Covers.ITEMS,

@@ -8,23 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from bench.stats.anova import Values, binary, matrix, mean_variance
-from bench.stats.paired import p_equal, p_mcnemar, p_t
+from bench.stats.anova import Values, binary, matrix
+from bench.stats.components import Components
+from bench.stats.paired import compare, equal, mcnemar_bounds, p_mcnemar
 
+Pairs: TypeAlias = tuple[NDArray[np.intp], ...]
 _ROUNDING = 1e-11
 """Sums of squares are differences of products here: below this share of them, they are 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairwise:
-    """`difference[i, j]` is the mean of entrant i minus that of j; `p` is two-sided, unadjusted."""
+    """`difference[i, j]` is the mean of entrant i minus that of j, all `(E, E)`.
+
+    `low` and `high` are its 95 % interval and `p` is two-sided, all unadjusted.
+    `sees` is the smallest difference that a single comparison at 5 % shows with a
+    probability of 80 % (`Components.sees`), of the median pair. Pairs without any
+    difference count for nothing; None where there are no others.
+    """
 
     difference: Values
+    low: Values
+    high: Values
     p: Values
+    sees: float | None
 
 
 def pairwise(entrants: Sequence[ArrayLike]) -> Pairwise:
@@ -35,44 +47,71 @@ def pairwise(entrants: Sequence[ArrayLike]) -> Pairwise:
     """
     rows = [matrix(entrant) for entrant in entrants]
     if not rows:
-        return Pairwise(np.zeros((0, 0)), np.ones((0, 0)))
+        none = np.zeros((0, 0))
+        return Pairwise(none, none, none, none, None)
     if len({row.shape for row in rows}) > 1:
         raise ValueError("entrants must share draws and test items to be compared")
     x = np.stack(rows)
+    _, draws, items = x.shape
     mean = x.mean(axis=(1, 2))
     difference = mean[:, None] - mean[None, :]
-    if x.shape[1] == 1 and binary(x):
-        flat = x[:, 0, :]
-        gained = np.rint(flat @ (1 - flat).T)
-        return Pairwise(difference, p_mcnemar(gained, gained.T))
-    return Pairwise(difference, _t_tests(x, difference))
+    pairs = np.triu_indices(len(x), k=1)
+    of_pair = difference[pairs]
+    parts, same = _components(x, pairs)
+    if draws == 1 and binary(x):
+        hits = x[:, 0, :]
+        gained = np.rint(hits @ (1 - hits).T)
+        p = p_mcnemar(gained[pairs], gained.T[pairs])
+        low, high = mcnemar_bounds(gained[pairs], gained.T[pairs], items)
+    else:
+        p_same, half_same = equal(of_pair, items)
+        half = np.where(same, half_same, parts.half())
+        p = np.where(same, p_same, parts.p(of_pair))
+        low, high = of_pair - half, of_pair + half
+    sizes = np.asarray(parts.sees())[~same]
+    alone = compare(x[0], x[0])  # an entrant and itself
+    return Pairwise(
+        difference=difference,
+        low=_square(len(x), low, -high, alone.low),
+        high=_square(len(x), high, -low, alone.high),
+        p=_square(len(x), p, p, 1.0),
+        sees=float(np.median(sizes)) if sizes.size else None,
+    )
 
 
-def _t_tests(x: Values, difference: Values) -> Values:
+def _components(x: Values, pairs: Pairs) -> tuple[Components, NDArray[np.bool_]]:
+    """Variances of the mean difference of each pair, and which pairs differ equally everywhere."""
     _, draws, items = x.shape
     centred = x - x.mean(axis=(1, 2), keepdims=True)
     centred -= centred.mean(axis=0)  # what all share cancels in each pair: less to round away
-    total, noise = _distances(centred.reshape(len(x), -1))
-    of_draw = items * _distances(centred.mean(axis=2))[0]
-    of_item = draws * _distances(centred.mean(axis=1))[0]
-    residual = np.maximum(total - of_draw - of_item, 0.0)
-    inner = max((draws - 1) * (items - 1), 1)
-    variance = mean_variance(
-        of_draw / max(draws - 1, 1),
-        of_item / max(items - 1, 1),
-        residual / inner if draws > 1 else np.zeros_like(total),
-        count=draws * items,
+    total, size = _distances(centred.reshape(len(x), -1), pairs)
+    of_draw = items * _distances(centred.mean(axis=2), pairs)[0]
+    of_item = draws * _distances(centred.mean(axis=1), pairs)[0]
+    rest = np.maximum(total - of_draw - of_item, 0.0)
+    residual = rest / max((draws - 1) * (items - 1), 1) if draws > 1 else np.zeros_like(total)
+    count = draws * items
+    parts = Components(
+        draw=of_draw / max(draws - 1, 1) / count if draws > 1 else np.zeros_like(total),
+        item=np.maximum(of_item / max(items - 1, 1) - residual, 0.0) / count,
+        noise=residual / count,
+        df_draw=draws - 1.0,
+        df_item=items - 1.0,
     )
-    equal = total <= _ROUNDING * np.maximum(noise, 1.0)
-    df = draws - 1 if draws > 1 else items - 1
-    t = difference / np.sqrt(np.where(equal, 1.0, variance))
-    p: Values = np.where(equal, p_equal(difference, items), p_t(t, df))
-    return p
+    return parts, total <= _ROUNDING * np.maximum(size, 1.0)
 
 
-def _distances(rows: Values) -> tuple[Values, Values]:
-    """Squared distances between rows `(E, E)`, and the size of what they are differences of."""
+def _distances(rows: Values, pairs: Pairs) -> tuple[Values, Values]:
+    """Squared distances between rows of each pair, and the size of what they are differences of."""
     products = rows @ rows.T
     norms = np.diag(products)
-    sums = norms[:, None] + norms[None, :]
-    return np.maximum(sums - 2 * products, 0.0), sums
+    sums = norms[pairs[0]] + norms[pairs[1]]
+    return np.maximum(sums - 2 * products[pairs], 0.0), sums
+
+
+def _square(entrants: int, upper: Values, lower: Values, alone: float) -> Values:
+    """A matrix from what its upper triangle, its lower one (turned over) and its diagonal hold."""
+    found = np.full((entrants, entrants), alone)
+    pairs = np.triu_indices(entrants, k=1)
+    found[pairs] = upper
+    found.T[pairs] = lower
+    return found

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bench.stats.intervals import LEVEL
+from bench.stats.components import ALPHA
 from bench.stats.multiple import holm
-from bench.stats.pairwise import pairwise
+from bench.stats.pairwise import Pairwise
 
 
-def tie_groups(entrants: Sequence[ArrayLike], alpha: float = 1 - LEVEL) -> NDArray[np.int64]:
+def tie_groups(found: Pairwise, alpha: float = ALPHA) -> NDArray[np.int64]:
     """Ranks `(E,)` from 1: one more than the number of entrants that are shown to be better.
 
     Better means: a higher mean, and p below `alpha` after Holm over all pairs of the task.
     Entrants of one rank may still differ from each other where the data are many (a tie
     is not transitive); what a rank says is how many beat this one.
-
-    Raises:
-        ValueError: if the entrants do not share draws and test items.
     """
-    found = pairwise(entrants)
     upper = np.triu_indices(len(found.p), k=1)
     adjusted = np.ones_like(found.p)
     adjusted[upper] = holm(found.p[upper])

@@ -44,7 +44,7 @@ def splits():
         task = build(entry, folder, pins)
         loaded = task.load()
         order = np.random.default_rng(0).permutation(len(loaded.train))
-        rank = {c: 0 for c in range(len(loaded.class_names))}
+        rank = dict.fromkeys(range(len(loaded.class_names)), 0)
         chosen = []
         for i in order:
             c = int(loaded.train.targets[i])

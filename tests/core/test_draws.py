@@ -54,7 +54,7 @@ def test_mteb_sampling_is_mtebs():
     labels = np.random.default_rng(1).integers(0, 7, 300)
     indices: list[int] = list(range(len(labels)))
     for experiment in range(4):
-        np.random.RandomState(42).shuffle(indices)  # noqa: NPY002
+        np.random.RandomState(42).shuffle(indices)
         counts, expected = defaultdict(int), []
         for i in indices:
             if counts[labels[i]] < 8:

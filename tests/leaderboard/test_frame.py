@@ -9,9 +9,9 @@ from conftest import PROVENANCE, truth
 
 from bench.core.errors import StoreError
 from bench.core.record import Failure
-from bench.leaderboard import leaderboard
+from bench.leaderboard import leaderboard, render
 from bench.leaderboard.frame import COLUMNS
-from bench.stats import two_way
+from bench.stats import compare, two_way
 from bench.store import Store
 
 KILLED = Failure(kind="killed", message="the worker was killed")
@@ -90,6 +90,40 @@ def test_ranks_are_shared_by_ties(make, folder):
     make.draws(3, method="weak", accuracy=0.5, items=1000)
     ranks = leaderboard(folder).set_index("method")["rank"].to_dict()
     assert ranks == {"probe": 1, "copy": 1, "weak": 3}
+
+
+def test_ranked_rows_say_how_far_they_are_behind_the_best(make, folder):
+    def values(records):
+        hits = [make.store.predictions(r) for r in records]
+        return np.stack([i.true == i.predicted for i in hits]).astype(float)
+
+    best = values(make.draws(3, accuracy=0.95))
+    weak = values(make.draws(3, method="weak", accuracy=0.6))
+    make.draws(2, method="fewer", accuracy=0.6)
+    make.draws(3, control="self", seed=1, accuracy=0.6)
+    wanted = compare(weak, best)
+    found = row(folder, method="weak")
+    assert found.behind == pytest.approx(wanted.difference)
+    assert (found.behind_low, found.behind_high) == pytest.approx((wanted.low, wanted.high))
+    assert found.behind_high < 0
+    table = leaderboard(folder)
+    assert table[table.method != "weak"].behind.isna().all()  # the best, incomplete, a control
+
+
+def test_a_board_says_what_its_design_sees(make, board_of):
+    make.draws(3)
+    assert list(board_of().sees.values()) == [None]  # one entrant has nothing to be seen
+    make.draws(3, method="weak", accuracy=0.6)
+    (size,) = board_of().sees.values()
+    assert 0.02 < size < 0.2
+    assert f"Sees {100 * size:.1f} points at 80 %." in render(board_of(), "md")
+
+
+def test_a_metric_that_is_no_share_has_no_points(make, board_of):
+    make.draws(3, main_metric="kappa")
+    make.draws(3, method="weak", accuracy=0.6, main_metric="kappa")
+    (size,) = board_of().sees.values()
+    assert f"Sees {size:.3f} at 80 %." in render(board_of(), "md")
 
 
 def test_a_cache_hit_is_no_throughput(make, folder):

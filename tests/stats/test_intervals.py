@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from bench.stats import Covers, Estimate, combine, compare, two_way
+from bench.stats import Components, Covers, Estimate, combine, two_way
 from bench.stats.anova import squares
+from bench.stats.intervals import components
 
 SHARE = (0.0, 1.0)
 reals = arrays(
@@ -29,14 +30,24 @@ def test_mean_squares_by_hand():
     # row means 2 and 4, column means 2, 3, 4, grand mean 3; the rest is 0
     parts = squares(np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]]))
     assert (parts.draw, parts.item, parts.residual) == (6.0, 2.0, 0.0)
-    assert parts.variance == pytest.approx((6 + 2) / 6)
+    assert components(parts).variance == pytest.approx((6 + 2) / 6)
     assert parts.sd_draw == pytest.approx(np.sqrt(6 / 3))
     assert parts.sd_item == pytest.approx(np.sqrt(2 / 2))
 
 
 def test_the_variance_is_never_below_a_single_way():
     parts = squares(np.array([[1.0, -1.0], [-1.0, 1.0]]))  # no effects at all, only the rest
-    assert parts.variance == pytest.approx(parts.residual / 4)
+    assert components(parts).variance == pytest.approx(parts.residual / 4)
+
+
+def test_each_source_of_variance_has_its_own_quantile():
+    values = crossed(np.random.default_rng(3), 3, 40, 0.3, 0.5, 0.2)
+    of, count = squares(values), 3 * 40
+    of_draw, of_item = stats.t.ppf(0.975, 2) ** 2, stats.t.ppf(0.975, 39) ** 2
+    half = np.sqrt(of_draw * of.draw / count + of_item * (of.item - of.residual) / count)
+    found = two_way(values)
+    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half))
+    assert found.se == pytest.approx(np.sqrt((of.draw + of.item - of.residual) / count))
 
 
 def test_one_item_is_a_t_test_over_draws():
@@ -44,7 +55,7 @@ def test_one_item_is_a_t_test_over_draws():
     found = two_way(values)
     low, high = stats.ttest_1samp(values[:, 0], 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((low, high))
-    assert found.df == 3
+    assert found.parts.df_draw == 3
 
 
 def test_one_draw_is_a_t_test_over_items():
@@ -119,32 +130,6 @@ def test_the_mean_is_inside_and_no_interval_is_a_point(values):
     assert found.low < found.mean < found.high
 
 
-REPEATS = 600
-SLACK = 3 * np.sqrt(0.95 * 0.05 / REPEATS)  # three binomial standard deviations: 2.7 points
-
-
-def coverage_of_paired_differences(sd_draw):
-    rng = np.random.default_rng(20)
-    covered = 0
-    for _ in range(REPEATS):
-        shared = crossed(rng, 3, 400, 0.2, 0.5, 0.3)  # what both share cancels
-        found = compare(shared + crossed(rng, 3, 400, sd_draw, 0.3, 0.4), shared)
-        covered += found.low <= 0 <= found.high
-    return covered / REPEATS
-
-
-def test_paired_differences_of_three_draws_are_covered():
-    coverage = coverage_of_paired_differences(0.2)
-    assert coverage >= 0.95 - SLACK
-    assert 0.93 <= coverage <= 0.99
-
-
-@pytest.mark.parametrize("sd_draw", [0.05, 0.0])
-def test_where_items_rule_the_interval_is_wide_rather_than_short(sd_draw):
-    """D - 1 degrees of freedom are too few there; the price of never covering too little."""
-    assert coverage_of_paired_differences(sd_draw) >= 0.95 - SLACK
-
-
 def test_a_nested_bootstrap_would_not_cover():
     """Why it is not used: draws, and items within each, resampled as if they were nested."""
     rng = np.random.default_rng(21)
@@ -160,21 +145,30 @@ def test_a_nested_bootstrap_would_not_cover():
     assert covered / repeats < 0.90
 
 
-def estimate(mean, se, df=2.0, draws=3):
+def estimate(mean, draw, item=0.0, draws=3):
+    parts = Components(draw=draw, item=item, noise=0.0, df_draw=draws - 1.0, df_item=99.0)
     return Estimate(
-        mean=mean, low=0, high=0, se=se, df=df, draws=draws, items=10,
+        mean=mean, low=0, high=0, parts=parts, draws=draws, items=100,
         sd_draw=None, sd_item=0.0, covers=Covers.BOTH,
     )  # fmt: skip
 
 
 def test_tasks_combine_with_fixed_tasks():
-    found = combine([estimate(0.8, 0.03), estimate(0.6, 0.03)])
+    found = combine([estimate(0.8, 0.03**2, 0.02**2), estimate(0.6, 0.03**2, 0.02**2)])
     assert found.mean == pytest.approx(0.7)
-    assert found.se == pytest.approx(0.03 / np.sqrt(2))
-    assert found.df == pytest.approx(4)  # Satterthwaite: equal variances add their freedom
-    assert found.high - found.mean == pytest.approx(stats.t.ppf(0.975, 4) * found.se)
+    assert found.se == pytest.approx(np.hypot(0.03, 0.02) / np.sqrt(2))
+    assert found.parts.df_draw == pytest.approx(4)  # Satterthwaite: equal ones add their freedom
+    assert found.parts.df_item == pytest.approx(198)
+    of_draw, of_item = stats.t.ppf(0.975, [4, 198]) * [0.03, 0.02] / np.sqrt(2)
+    assert found.high - found.mean == pytest.approx(np.hypot(of_draw, of_item))
     assert found.covers is Covers.TASKS_FIXED
-    assert combine([estimate(0.5, 0.1, draws=1)]).covers is Covers.ITEMS_TASKS_FIXED
+    assert combine([estimate(0.5, 0, 0.1, draws=1)]).covers is Covers.ITEMS_TASKS_FIXED
+
+
+def test_perfect_scores_combine_to_an_interval_with_a_width():
+    one, three = two_way(np.ones((1, 500)), SHARE), two_way(np.ones((3, 500)), SHARE)
+    found = combine([one, three])
+    assert 0.99 < found.low < found.mean == 1
 
 
 def test_one_task_combines_to_itself():

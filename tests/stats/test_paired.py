@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from bench.stats import Covers, compare, holm, pairwise, tie_groups, two_way
+from bench.stats import Components, Covers, compare, holm, pairwise, tie_groups, two_way
 
 hits = st.tuples(st.integers(1, 3), st.integers(2, 8)).flatmap(
     lambda shape: st.lists(arrays(np.float64, shape, elements=st.sampled_from([0.0, 1.0])),
@@ -13,13 +15,11 @@ hits = st.tuples(st.integers(1, 3), st.integers(2, 8)).flatmap(
 )  # fmt: skip
 
 
-def test_several_draws_are_a_two_way_t_test():
+def test_several_draws_are_a_two_way_interval_of_the_differences():
     rng = np.random.default_rng(1)
     a, b = rng.random((4, 50)) + 0.1, rng.random((4, 50))
     found, of_differences = compare(a, b), two_way(a - b)
     assert (found.low, found.high) == (of_differences.low, of_differences.high)
-    assert found.p == pytest.approx(2 * stats.t.sf(found.difference / of_differences.se, 3))
-    assert found.significant == (found.low > 0)
 
 
 def test_one_item_is_a_paired_t_test():
@@ -62,6 +62,94 @@ def test_differences_that_are_hits_by_chance_are_no_share():
 
 def test_an_equal_difference_everywhere_is_a_sign_test():
     assert compare(np.ones((2, 10)), np.zeros((2, 10))).p == pytest.approx(2 / 2**10)
+    few = compare(np.ones((2, 3)), np.zeros((2, 3)))
+    assert (few.p, few.low) == (0.25, 0)  # three items cannot show it
+    small = compare(np.full((2, 100), 0.01), np.zeros((2, 100)))
+    assert small.p == pytest.approx(2 * 0.99**100)
+    assert not small.significant
+
+
+@pytest.mark.parametrize("difference", [1e-4, 0.01, 0.03, 0.1, 0.4, 1.0])
+@pytest.mark.parametrize("draws", [2, 3, 5, 10])
+@pytest.mark.parametrize(
+    ("draw", "item"), [(1e-4, 1e-4), (0, 1e-4), (1e-4, 0), (1e-3, 1e-6), (1e-7, 1e-3)]
+)
+def test_p_is_the_level_at_which_the_interval_touches_0(draws, draw, item, difference):
+    parts = Components(draw=draw, item=item, noise=1e-5, df_draw=draws - 1, df_item=499)
+    p = float(parts.p(difference))
+    if p > 1e-12:  # below that, 1 - alpha / 2 has too few digits for `half`
+        assert float(parts.half(p)) == pytest.approx(difference, rel=1e-4 if p < 1e-6 else 1e-7)
+    assert parts.p(-difference) == p
+
+
+def test_p_of_one_source_of_variance_is_that_of_student():
+    t = np.array([0.0, 1e-3, 0.5, 2.0, 4.3, 30.0, 1e4])
+    for draws in (2, 3, 10):
+        of_draws = Components(draw=1.0, item=0.0, noise=0.0, df_draw=draws - 1, df_item=99)
+        np.testing.assert_allclose(of_draws.p(t), 2 * stats.t.sf(t, draws - 1), rtol=1e-7)
+    of_items = Components(draw=0.0, item=1.0, noise=0.0, df_draw=0, df_item=99)
+    np.testing.assert_allclose(of_items.p(t), 2 * stats.t.sf(t, 99), rtol=1e-9)
+
+
+reals = st.tuples(st.integers(1, 4), st.integers(1, 8)).flatmap(
+    lambda shape: arrays(np.float64, shape, elements=st.integers(-9, 30).map(lambda x: x / 10))
+)
+
+
+@given(reals | hits.map(lambda found: found[0] - found[1]))
+def test_a_difference_is_significant_where_0_is_outside_the_interval(differences):
+    found = compare(differences + 0.05, np.full_like(differences, 0.05))
+    outside = found.low > 0 or found.high < 0
+    assert found.significant == outside or found.p == pytest.approx(0.05, rel=1e-6)
+    assert compare(differences, -differences).p <= 1
+
+
+@given(hits.filter(lambda found: found[0].shape[0] > 1))
+def test_and_so_are_differences_of_hits(entrants):
+    found = compare(entrants[0], entrants[1])
+    assert found.significant == (found.low > 0 or found.high < 0)
+
+
+def test_the_draws_floor_is_the_noise():
+    """Draws that agree by chance: the interval is that over test items alone."""
+    parts = Components(draw=0.0, item=0.02, noise=0.03, df_draw=2, df_item=99)
+    assert parts.variance == 0.05
+    assert parts.half() == pytest.approx(stats.t.ppf(0.975, 99) * np.sqrt(0.05))
+    assert parts.p(0.5) == pytest.approx(2 * stats.t.sf(0.5 / np.sqrt(0.05), 99))
+
+
+def test_what_a_design_sees_of_items_alone_is_the_textbook_formula():
+    parts = Components(draw=0.0, item=0.01, noise=0.0, df_draw=0, df_item=10_000)
+    quantiles = stats.norm.ppf([0.975, 0.8])
+    assert parts.sees() == pytest.approx(0.1 * quantiles.sum(), rel=1e-3)
+
+
+@pytest.mark.parametrize("draws", [2, 3, 5, 10])
+def test_what_a_design_sees_of_draws_alone_has_the_power_of_student(draws):
+    chi2 = stats.chi2(draws - 1).median() / (draws - 1)
+    parts = Components(draw=chi2, item=0.0, noise=0.0, df_draw=draws - 1, df_item=99)
+    shift = float(parts.sees())
+    power = stats.nct.sf(stats.t.ppf(0.975, draws - 1), draws - 1, shift)
+    assert power == pytest.approx(0.8, abs=1e-3)
+
+
+def test_what_a_design_sees_is_that_of_the_median_pair():
+    rng = np.random.default_rng(6)
+    a, b = rng.random((3, 400)), rng.random((3, 400))
+    size = float(two_way(a - b).parts.sees())
+    assert pairwise([a, b]).sees == pytest.approx(size)
+    assert pairwise([a, b, b]).sees == pytest.approx(size)  # b and itself say nothing
+    assert pairwise([a]).sees is None
+    assert pairwise([a, a]).sees is None
+
+
+def test_160_entrants_are_compared_in_a_moment():
+    rng = np.random.default_rng(7)
+    entrants = [(rng.random((3, 1000)) < 0.8).astype(float) for _ in range(160)]
+    pairwise(entrants[:2])  # the table of quantiles
+    start = time.perf_counter()
+    assert pairwise(entrants).p.shape == (160, 160)
+    assert time.perf_counter() - start < 1  # 0.05 s; the margin is for busy machines
 
 
 def test_other_shapes_are_refused():
@@ -86,6 +174,8 @@ def test_all_pairs_at_once_are_the_pairs_one_by_one(entrants):
             alone = compare(a, b)
             assert together.difference[i, j] == pytest.approx(alone.difference, abs=1e-12)
             assert together.p[i, j] == pytest.approx(alone.p, rel=1e-6)
+            assert together.low[i, j] == pytest.approx(alone.low, abs=1e-9)
+            assert together.high[i, j] == pytest.approx(alone.high, abs=1e-9)
 
 
 @pytest.mark.parametrize("draws", [1, 2, 5])
@@ -115,6 +205,10 @@ def test_holm_does_not_see_order(p, random):
     assert (holm(p) >= np.array(p)).all()
 
 
+def ranks_of(entrants):
+    return tie_groups(pairwise(entrants))
+
+
 def clear(rates, items=2000, draws=3, seed=5):
     """Entrants right on those shares of items, which have difficulties of their own."""
     rng = np.random.default_rng(seed)
@@ -125,27 +219,27 @@ def clear(rates, items=2000, draws=3, seed=5):
 
 
 def test_clear_differences_are_ranks_and_others_are_ties():
-    assert tie_groups(clear([0.9, 0.5, 0.7, 0.9])).tolist() == [1, 4, 3, 1]
-    assert tie_groups([]).tolist() == []
-    assert tie_groups(clear([0.5])).tolist() == [1]
+    assert ranks_of(clear([0.9, 0.5, 0.7, 0.9])).tolist() == [1, 4, 3, 1]
+    assert ranks_of([]).tolist() == []
+    assert ranks_of(clear([0.5])).tolist() == [1]
 
 
 def test_one_chance_difference_among_many_pairs_is_a_tie():
     flip = np.zeros((1, 100))
     flip[0, :7] = 1  # 7 items gained, none lost: p = 1/64 alone, and 1/64 * 28 among 8 entrants
-    assert tie_groups([flip, np.zeros((1, 100))]).tolist() == [1, 2]
-    assert tie_groups([flip] + [np.zeros((1, 100))] * 7).tolist() == [1] * 8
+    assert ranks_of([flip, np.zeros((1, 100))]).tolist() == [1, 2]
+    assert ranks_of([flip] + [np.zeros((1, 100))] * 7).tolist() == [1] * 8
 
 
 @given(st.permutations(range(6)))
 def test_ranks_follow_their_entrants(order):
     entrants = clear([0.9, 0.5, 0.7, 0.72, 0.88, 0.5], items=300)
-    ranks = tie_groups(entrants)
-    assert tie_groups([entrants[i] for i in order]).tolist() == ranks[list(order)].tolist()
+    ranks = ranks_of(entrants)
+    assert ranks_of([entrants[i] for i in order]).tolist() == ranks[list(order)].tolist()
 
 
 @given(hits)
 def test_a_copy_ties(entrants):
-    ranks = tie_groups([*entrants, entrants[0].copy()])
+    ranks = ranks_of([*entrants, entrants[0].copy()])
     assert ranks[0] == ranks[-1]
     assert ranks.min() == 1

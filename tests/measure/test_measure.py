@@ -1,0 +1,92 @@
+"""Phases with a fake clock, peak memory, and an environment without anything personal."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.measure import Phases, bytes_peak, likely_device, provenance, reset_peak
+
+
+class FakeClock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_phases_add_up_and_nested_time_is_counted_once():
+    clock = FakeClock()
+    phases = Phases(clock)
+    with phases.phase("tune"):
+        clock.now += 2
+        with phases.phase("extract"):
+            clock.now += 5
+            with phases.phase("load"):
+                clock.now += 1
+        clock.now += 3
+    with phases.phase("tune"):
+        clock.now += 4
+    assert phases.seconds == {"tune": 9.0, "extract": 5.0, "load": 1.0}
+    assert sum(phases.seconds.values()) == clock.now
+
+
+def test_a_phase_that_fails_is_counted():
+    clock = FakeClock()
+    phases = Phases(clock)
+
+    def fail():
+        with phases.phase("fit"):
+            clock.now += 1
+            raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        fail()
+    assert phases.seconds == {"fit": 1.0}
+
+
+def test_peak_memory_follows_what_is_used():
+    reset_peak()
+    before = bytes_peak()
+    block = np.ones(30_000_000)  # 240 MB
+    after = bytes_peak()
+    assert block.nbytes > 2e8
+    assert after - before > 2e8
+    del block
+    reset_peak()
+    assert bytes_peak() < after - 1e8
+
+
+def test_provenance_is_whole_and_not_personal():
+    found = provenance("cpu", "fp32", deterministic=False)
+    text = str(dataclasses.asdict(found))
+    assert found.packages["numpy"] == np.__version__
+    assert found.commit is None or len(found.commit) == 40
+    assert found.cpu
+    for word in (str(Path.home()), socket.gethostname(), f"/{getpass.getuser()}"):
+        assert word not in text
+
+
+def test_asking_for_the_device_loads_no_torch():
+    code = "import sys, bench.measure as m; m.likely_device(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False"
+    assert likely_device() in {"cpu", "cuda"}
+
+
+def test_a_hidden_gpu_is_not_used(monkeypatch, tmp_path):
+    version = tmp_path / "version"
+    version.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  1.2.3")
+    monkeypatch.setattr("bench.measure.environment._NVIDIA", version)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert likely_device() == "cuda"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert likely_device() == "cpu"

@@ -1,0 +1,276 @@
+"""The command line as a user meets it: real processes, real exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bench
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+DIGITS = """
+[suite]
+name = "tiny"
+draws = 2
+[[task]]
+name = "digits"
+train = { per_class = 8 }
+test_size = 200
+[[backbone]]
+name = "raw-pixels"
+[[method]]
+name = "centroid"
+[[method]]
+name = "knn"
+"""
+
+
+def run(*arguments, cwd, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder in which a small suite has been run to its end."""
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "tiny.toml").write_text(DIGITS)
+    done = run("run", "tiny.toml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_suite_becomes_a_table(finished):
+    folder, done = finished
+    assert "raw-pixels" in done.stdout
+    assert "[4/4]" in done.stderr
+    assert "forecast" in done.stderr
+    records = list((folder / "runs/tiny/records").iterdir())
+    assert len(records) == 4
+    assert (folder / "runs/tiny/leaderboard.csv").exists()
+
+
+def test_a_second_run_does_nothing(finished):
+    folder, first = finished
+    before = snapshot(folder / "runs")
+    again = run("run", "tiny.toml", cwd=folder)
+    assert again.returncode == 0
+    assert again.stdout == first.stdout
+    assert snapshot(folder / "runs") == before
+    assert "[1/4]" not in again.stderr
+
+
+def test_interrupted_it_goes_on_where_it_was(tmp_path):
+    (tmp_path / "tiny.toml").write_text(DIGITS.replace("draws = 2", "draws = 40"))
+    command = [sys.executable, "-m", "bench", "run", "tiny.toml"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("[3/"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert "Go on with: bench run tiny.toml" in rest
+    assert "Traceback" not in rest
+    kept = snapshot(tmp_path / "runs/tiny/records")
+    assert 3 <= len(kept) < 80
+    again = run("run", "tiny.toml", cwd=tmp_path)
+    assert again.returncode == 0
+    assert f"{len(kept)} done, {80 - len(kept)} to run" in again.stderr
+    assert len(snapshot(tmp_path / "runs/tiny/records")) == 80
+    assert snapshot(tmp_path / "runs/tiny/records").items() >= kept.items()
+
+
+def test_a_lost_record_alone_is_run_again(finished, tmp_path):
+    import shutil
+
+    folder, _ = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    min((copy / "runs/tiny/records").iterdir()).unlink()
+    again = run("run", "tiny.toml", cwd=copy)
+    assert "1 to run" in again.stderr
+    assert len(list((copy / "runs/tiny/records").iterdir())) == 4
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "latex", "json"])
+def test_tables_come_in_every_format(finished, form):
+    folder, _ = finished
+    done = run("table", "runs/tiny", "--format", form, cwd=folder)
+    assert done.returncode == 0
+    assert "centroid" in done.stdout
+    if form == "json":
+        json.loads(done.stdout)
+
+
+def test_publishing_and_deriving_the_tables_again_agree(finished):
+    folder, _ = finished
+    assert run("publish", "runs/tiny", cwd=folder).returncode == 0
+    published = snapshot(folder / "results/tiny")
+    assert not any("probabilities" in name for name in published)
+    assert run("table", "results/tiny", "--write", cwd=folder).returncode == 0
+    assert snapshot(folder / "results/tiny") == published
+
+
+def test_nothing_personal_is_in_a_record(finished):
+    import getpass
+    import socket
+
+    folder, _ = finished
+    text = "".join(p.read_text() for p in (folder / "runs/tiny/records").iterdir())
+    # "root" is a word of its own in few places; a longer name must not stand anywhere
+    for word in (str(Path.home()), str(folder), socket.gethostname(), f"/{getpass.getuser()}/"):
+        assert word not in text
+
+
+def test_python_gives_the_same(finished, monkeypatch):
+    folder, _ = finished
+    monkeypatch.chdir(folder)
+    records = bench.run("tiny.toml")
+    assert len(records) == 4
+    frame = bench.leaderboard("runs/tiny")
+    assert sorted(frame["method"]) == ["centroid", "knn"]
+
+
+def test_five_mistakes_five_messages_nothing_written(tmp_path):
+    (tmp_path / "bad.toml").write_text("""
+[suite]
+name = "bad"
+draws = 0
+[[task]]
+name = "digit"
+train = { per_klass = 8 }
+[[backbone]]
+name = "raw-pixel"
+[[method]]
+name = "probe"
+C = "strong"
+""")
+    done = run("run", "bad.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    for where in (
+        "suite.draws",
+        "task[0].name",
+        "task[0].train.per_klass",
+        "backbone[0].name",
+        "method[0].C",
+    ):
+        assert where in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.toml"]
+
+
+OWN = """
+[suite]
+name = "own"
+[[task]]
+name = "mine"
+data = "{data}"
+input = "{column}"
+label = "queue"
+train = {{ per_class = 4 }}
+[[method]]
+name = "tfidf"
+"""
+
+
+def own(tmp_path, data="file:tickets.csv", column="body"):
+    (tmp_path / "tickets.csv").write_bytes((EXAMPLES / "tickets.csv").read_bytes())
+    (tmp_path / "own.toml").write_text(OWN.format(data=data, column=column))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"data": "file:tickts.csv"}, "tickts.csv"),
+        ({"column": "bodi"}, "bodi"),
+        ({"data": "tickets.csv"}, 'write "file:tickets.csv"'),
+        ({"data": "hub:datasets/some/where@main"}, "cannot be reached"),
+    ],
+)
+def test_what_is_wrong_with_the_data_is_one_sentence(tmp_path, settings, says):
+    own(tmp_path, **settings)
+    done = run("run", "own.toml", cwd=tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("runs/*/records/*"))
+
+
+def test_changed_bytes_are_refused_when_locked(tmp_path):
+    own(tmp_path)
+    first = run("run", "own.toml", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert (tmp_path / "own.lock").exists()
+    table = (tmp_path / "tickets.csv").read_text()
+    (tmp_path / "tickets.csv").write_text(table.replace("invoice", "bill", 1))
+    locked = run("run", "own.toml", "--locked", cwd=tmp_path)
+    assert locked.returncode == 2
+    assert "sha256 is" in locked.stderr
+    open_ = run("run", "own.toml", cwd=tmp_path)
+    assert open_.returncode == 0
+    assert "changed" in open_.stderr
+    assert "1 to run" in open_.stderr  # other bytes are another cell
+
+
+def test_a_folder_without_a_run_is_a_mistake(tmp_path):
+    done = run("table", tmp_path, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "holds no run" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "tiny.toml").write_text(DIGITS)
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    done = run("run", "tiny.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "runs" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["list", "tasks"],
+        ["list", "methods"],
+        ["assets", "list"],
+        ["plan", "suites/default.toml"],
+        ["table", "results/default"],
+    ],
+)
+def test_nothing_that_only_tells_loads_torch(arguments):
+    """Importing torch would make `bench --help` slow; `make microbench` shows the speed itself."""
+    code = (
+        "import sys\nfrom bench.cli import main\n"
+        f"sys.argv = ['bench', *{arguments!r}]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'torch', 'transformers', 'sklearn', 'datasets'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_doctor_says_what_there_is():
+    done = run("doctor", cwd=".")
+    assert done.returncode == 0
+    assert "torch" in done.stdout
+    assert "would be skipped" in done.stdout
