@@ -33,8 +33,8 @@ def run(
     Raises:
         UserError: on a mistake in the suite, its data or its assets.
     """
-    from bench.leaderboard import write_tables
     from bench.runner.run import Options, run_suite
+    from bench.tables import write_tables
 
     options = Options(Path(runs), device, locked, retry_failed)
     outcome = run_suite(Path(suite), options)
@@ -59,7 +59,7 @@ def leaderboard(folder: str | Path) -> pd.DataFrame:
     Raises:
         StoreError: if the folder holds no run, or a record is damaged.
     """
-    from bench.leaderboard import leaderboard as derive
+    from bench.tables import leaderboard as derive
 
     return derive(folder)
 
@@ -70,7 +70,7 @@ def table(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the o
     Raises:
         UserError: for another format.
     """
-    from bench.leaderboard import table as render
+    from bench.tables import table as render
 
     return render(folder, format)
 
@@ -81,8 +81,8 @@ def publish(folder: str | Path, results: str | Path = "results") -> Path:
     Raises:
         StoreError: if the folder holds no run or cannot be written.
     """
-    from bench.leaderboard import write_tables
     from bench.store import Store, copy_final
+    from bench.tables import write_tables
 
     source = Store(Path(folder))
     target = Store(Path(results) / str(source.suite()["name"]))

@@ -74,9 +74,9 @@ def run(
     ] = False,
 ) -> None:
     """Run what is not done yet of a suite, and print its leaderboard."""
-    from bench.leaderboard import table, write_tables
     from bench.runner.progress import display
     from bench.runner.run import Options, minutes, run_suite
+    from bench.tables import table, write_tables
 
     options = Options(runs, device.value, locked, retry_failed)
     try:
@@ -117,13 +117,13 @@ def table(
     ] = False,
 ) -> None:
     """Derive the leaderboard of a folder from its records."""
-    from bench import leaderboard
+    from bench import tables
 
     if write:
-        for path in leaderboard.write_tables(folder):
+        for path in tables.write_tables(folder):
             note(str(path))
     else:
-        show(leaderboard.table(folder, format.value))
+        show(tables.table(folder, format.value))
 
 
 @app.command(name="list")

@@ -7,7 +7,6 @@ from typing import Any
 
 from bench.core.identity import PROTOCOL_VERSION, digest
 from bench.core.suite import BackboneEntry, Budget, Control, MethodEntry, Precision, TaskEntry
-
 from bench.core.task import Modality
 
 

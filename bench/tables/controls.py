@@ -11,9 +11,9 @@ from typing import Any
 
 from bench.core.backbone import Weights
 from bench.core.suite import Control
-from bench.leaderboard.entrants import Entrant
-from bench.leaderboard.problem import Problem
 from bench.stats import Comparison, compare
+from bench.tables.entrants import Entrant
+from bench.tables.problem import Problem
 
 
 class Verdict(StrEnum):

@@ -193,6 +193,6 @@ def folder(make: Maker) -> Path:
 
 @pytest.fixture
 def board_of(make: Maker) -> Callable:
-    from bench.leaderboard import board
+    from bench.tables import board
 
     return lambda: board(make.store)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.leaderboard.entrants import BOUNDS
-from bench.leaderboard.rows import Gap
 from bench.stats import Estimate
+from bench.tables.entrants import BOUNDS
+from bench.tables.rows import Gap
 
 NONE = "–"  # noqa: RUF001 -- an en dash: there is no number here
 METRIC_WORDS = {"macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.leaderboard import cells, words
-from bench.leaderboard.board import Board, Failed, Skipped
-from bench.leaderboard.controls import Check
-from bench.leaderboard.overall import Overall
-from bench.leaderboard.problem import Problem
+from bench.tables import cells, words
+from bench.tables.board import Board, Failed, Skipped
+from bench.tables.controls import Check
+from bench.tables.overall import Overall
+from bench.tables.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.leaderboard.board import Board, board
-from bench.leaderboard.rows import Row
 from bench.stats import Estimate
 from bench.store import Store
+from bench.tables.board import Board, board
+from bench.tables.rows import Row
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.leaderboard.board import Board, board
-from bench.leaderboard.frame import frame, frame_of
-from bench.leaderboard.render import FILES, Format, render
 from bench.store import Store, replace
+from bench.tables.board import Board, board
+from bench.tables.frame import frame, frame_of
+from bench.tables.render import FILES, Format, render
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.leaderboard import escape, words
-from bench.leaderboard.board import Board
-from bench.leaderboard.sections import Column, sections
+from bench.tables import escape, words
+from bench.tables.board import Board
+from bench.tables.sections import Column, sections
 
 MESSAGE = 200
 """Characters of a cell that a table shows: a failure's message is the longest."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from bench.leaderboard.problem import Problem
-from bench.leaderboard.rows import Row
 from bench.stats import Estimate, combine
+from bench.tables.problem import Problem
+from bench.tables.rows import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

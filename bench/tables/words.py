@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.leaderboard import cells
-from bench.leaderboard.board import Board
-from bench.leaderboard.rows import Row
+from bench.tables import cells
+from bench.tables.board import Board
+from bench.tables.rows import Row
 
 
 def heading(board: Board) -> str:

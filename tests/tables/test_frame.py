@@ -9,10 +9,10 @@ from conftest import PROVENANCE, truth
 
 from bench.core.errors import StoreError
 from bench.core.record import Failure
-from bench.leaderboard import leaderboard, render
-from bench.leaderboard.frame import COLUMNS
 from bench.stats import compare, two_way
 from bench.store import Store
+from bench.tables import leaderboard, render
+from bench.tables.frame import COLUMNS
 
 KILLED = Failure(kind="killed", message="the worker was killed")
 
@@ -201,7 +201,7 @@ def test_records_of_an_earlier_suite_are_left_out(make, folder):
 
 def test_it_loads_no_framework():
     code = (
-        "import sys, bench.leaderboard, bench.stats\n"
+        "import sys, bench.tables, bench.stats\n"
         "heavy = {'torch', 'transformers', 'sklearn', 'datasets', 'scipy.stats', 'pandas'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from bench.leaderboard import table
+from bench.tables import table
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 
 from bench.core.errors import UserError
 from bench.core.record import Failure
-from bench.leaderboard import Format, table, write_tables
-from bench.leaderboard.render import FILES
+from bench.tables import Format, table, write_tables
+from bench.tables.render import FILES
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from bench.core.errors import UserError, did_you_mean
-from bench.leaderboard.board import Board
-from bench.leaderboard.latex import latex
-from bench.leaderboard.markdown import markdown
-from bench.leaderboard.plain import as_json
-from bench.leaderboard.sheet import csv
+from bench.tables.board import Board
+from bench.tables.latex import latex
+from bench.tables.markdown import markdown
+from bench.tables.plain import as_json
+from bench.tables.sheet import csv
 
 
 class Format(StrEnum):

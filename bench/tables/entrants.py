@@ -13,9 +13,9 @@ from bench.core.errors import StoreError
 from bench.core.identity import digest
 from bench.core.metrics import item_values
 from bench.core.record import Record, Status
-from bench.leaderboard.problem import Problem, configuration_of, problem_of, told_apart
 from bench.stats import Bounds, Estimate, two_way
 from bench.store import Items, Store
+from bench.tables.problem import Problem, configuration_of, problem_of, told_apart
 
 BOUNDS: dict[str, Bounds] = {
     "accuracy": (0.0, 1.0),

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.core.record import Record
-from bench.leaderboard.costs import Costs, Rates, costs
-from bench.leaderboard.entrants import Entrant
-from bench.leaderboard.problem import Problem
 from bench.stats import Estimate, Pairwise, pairwise, tie_groups
+from bench.tables.costs import Costs, Rates, costs
+from bench.tables.entrants import Entrant
+from bench.tables.problem import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bench.core.record import Failure
-from bench.leaderboard import board, escape, render
+from bench.tables import board, escape, render
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.leaderboard import escape
-from bench.leaderboard.board import Board
-from bench.leaderboard.frame import frame_of
+from bench.tables import escape
+from bench.tables.board import Board
+from bench.tables.frame import frame_of
 
 
 def csv(board: Board) -> str:

@@ -3,8 +3,8 @@ import pytest
 from conftest import truth
 
 from bench.core.record import Failure
-from bench.leaderboard import render
-from bench.leaderboard.cells import interval
+from bench.tables import render
+from bench.tables.cells import interval
 
 TASKS = ("news", "topics")
 

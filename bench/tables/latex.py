@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.leaderboard import escape, words
-from bench.leaderboard.board import Board
-from bench.leaderboard.sections import Column, Section, sections
+from bench.tables import escape, words
+from bench.tables.board import Board
+from bench.tables.sections import Column, Section, sections
 
 HIDDEN = ("records", "record", "message")
 """Columns too wide for a page; they stand in the other formats."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.core.record import Record
-from bench.leaderboard.controls import Check, checks
-from bench.leaderboard.costs import rates
-from bench.leaderboard.entrants import Group, check_same_items, groups, load
-from bench.leaderboard.overall import Overall, overall
-from bench.leaderboard.problem import Problem
-from bench.leaderboard.rows import Row, ranking
 from bench.store import Store
+from bench.tables.controls import Check, checks
+from bench.tables.costs import rates
+from bench.tables.entrants import Group, check_same_items, groups, load
+from bench.tables.overall import Overall, overall
+from bench.tables.problem import Problem
+from bench.tables.rows import Row, ranking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from bench.leaderboard.board import Board
-from bench.leaderboard.frame import plain
+from bench.tables.board import Board
+from bench.tables.frame import plain
 
 SCHEMA = 1
 """Of the JSON table; raised when a key changes its meaning."""
