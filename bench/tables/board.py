@@ -11,6 +11,7 @@ from bench.store import Store
 from bench.tables.controls import Check, checks
 from bench.tables.costs import rates
 from bench.tables.entrants import Group, check_same_items, groups, load
+from bench.tables.facts import facts
 from bench.tables.overall import Overall, overall
 from bench.tables.problem import Problem
 from bench.tables.rows import Row, ranking
@@ -47,7 +48,8 @@ class Board:
 
     `first` and `last` are the days (UTC) of the records, `places` the devices with
     their precision, `sees` the smallest difference that a problem's design shows with a
-    probability of 80 % in one comparison (`bench.stats.Pairwise`).
+    probability of 80 % in one comparison (`bench.stats.Pairwise`), `facts` what loading
+    noticed of its data.
     """
 
     suite: str
@@ -59,6 +61,7 @@ class Board:
     places: tuple[str, ...]
     rows: tuple[Row, ...]
     sees: Mapping[Problem, float | None]
+    facts: Mapping[Problem, str]
     overall: tuple[Overall, ...]
     checks: tuple[Check, ...]
     failed: tuple[Failed, ...]
@@ -83,6 +86,7 @@ def board(store: Store) -> Board:
     found: list[Row] = []
     judged: list[Check] = []
     sees: dict[Problem, float | None] = {}
+    noticed: dict[Problem, str] = {}
     order = {run_id: place for place, run_id in enumerate(suite.get("cells") or ())}
     by_problem = groups(records)
     for problem in sorted(by_problem, key=lambda p: _place(p, by_problem[p], order)):
@@ -91,6 +95,7 @@ def board(store: Store) -> Board:
         ranked = ranking(entrants, known)
         found += ranked.rows
         sees[problem] = ranked.sees
+        noticed[problem] = facts(r for group in by_problem[problem] for r in group.records)
         judged += checks(entrants)
     days = sorted(record.provenance.date[:10] for record in records)
     return Board(
@@ -103,6 +108,7 @@ def board(store: Store) -> Board:
         places=_places(records),
         rows=tuple(found),
         sees=sees,
+        facts=noticed,
         overall=tuple(overall(found)),
         checks=tuple(judged),
         failed=tuple(_failed(records)),

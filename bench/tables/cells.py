@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.stats import Estimate
 from bench.tables.entrants import BOUNDS
 from bench.tables.rows import Gap
@@ -63,6 +65,11 @@ def amount(number: float | None) -> str:
 
 def megabytes(count: int | None) -> str:
     return NONE if count is None else fixed(count / 1e6, 0)
+
+
+def ranks(found: Sequence[int | None]) -> list[str]:
+    """Ranks, with an equals sign where several share one."""
+    return [whole(rank) + "=" * (rank is not None and found.count(rank) > 1) for rank in found]
 
 
 def whole(number: int | None) -> str:

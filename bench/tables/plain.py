@@ -35,6 +35,10 @@ def as_json(board: Board) -> str:
             {"task": problem.task, "train": problem.train, "difference": size}
             for problem, size in board.sees.items()
         ],
+        "facts": [
+            {"task": problem.task, "train": problem.train, "text": text}
+            for problem, text in board.facts.items()
+        ],
         "overall": [asdict(entry) for entry in board.overall],
         "controls": [asdict(check) for check in board.checks],
         "failures": [asdict(failed) for failed in board.failed],

@@ -56,7 +56,7 @@ def _problem(board: Board, problem: Problem) -> Section:
     side = "macro_f1" if metric != "macro_f1" else "kappa"
     devices = {(row.device, row.precision) for row in board.rows if row.precision != "none"}
     columns = [
-        _own("rank", (cells.whole(r.rank) for r in rows)),
+        _own("rank", cells.ranks([r.rank for r in rows])),
         _outside("backbone", (r.backbone for r in rows)),
         _outside("method", (r.method for r in rows)),
         _own(
@@ -83,8 +83,8 @@ def _problem(board: Board, problem: Problem) -> Section:
     hidden = {"device"} if len(devices) <= 1 else set()
     spare = {"device MB", "behind the best"}
     shown = [c for c in columns if c.head not in hidden and not (c.empty and c.head in spare)]
-    note = words.of_problem(rows, board.sees.get(problem))
-    return Section(problem.title, note, tuple(shown))
+    note = f"{words.of_problem(rows, board.sees.get(problem))} {board.facts.get(problem, '')}"
+    return Section(problem.title, note.strip(), tuple(shown))
 
 
 def _overall(entries: Sequence[Overall], modality: str) -> Section:
