@@ -51,8 +51,9 @@ def _covers(rows: Iterable[Row]) -> str:
 
 
 LEGEND = (
-    "Rank: 1 + the number of entrants shown to be better (paired, Holm over all pairs, 5 %);"
-    " equal ranks (=) are ties. Behind the best: paired difference from the first row, with a"
+    "Rank: the best and all that are not shown to be below it share rank 1 (paired, Holm over"
+    " the comparisons with the best, 5 %); the rest are ranked the same way among themselves."
+    " Behind the best: paired difference from the first row, with a"
     " 95 % interval that is not adjusted for the number of rows. Sees: the smallest difference"
     " that one comparison at 5 % shows with a probability of 80 %, for the median pair."
     " items/s: measured extraction, raw inputs in and features out, shared by a backbone's"
