@@ -214,6 +214,30 @@ def test_what_is_wrong_with_the_data_is_one_sentence(tmp_path, settings, says):
     assert not list(tmp_path.glob("runs/*/records/*"))
 
 
+def test_a_wrong_digest_names_both(tmp_path):
+    suite = DIGITS.replace('"digits"', '"trec"').replace('"raw-pixels"', '"minilm-l6"')
+    (tmp_path / "wrong.toml").write_text(suite)
+    (tmp_path / "mirror/trec").mkdir(parents=True)
+    for name in ("TREC.train.all", "TREC.test.all"):
+        (tmp_path / "mirror/trec" / name).write_text("0 What is this ?\n")
+    mirror = {"BENCH_MIRROR": str(tmp_path / "mirror"), "BENCH_CACHE": str(tmp_path / "cache")}
+    done = run("run", "wrong.toml", cwd=tmp_path, **mirror)
+    assert done.returncode == 2
+    assert "c8183fd8c2a5cc4a9a1c56548d7c6410a8b71ed7843df9ef1f0a05cd7cf2fb3e" in done.stderr
+    assert "sha256 is" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_readmes_example_runs(tmp_path):
+    """A user's CSV through a real backbone, without a line of Python."""
+    for path in EXAMPLES.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    done = run("run", "tickets.toml", "--locked", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "minilm-l6" in done.stdout
+    assert "tickets" in done.stdout
+
+
 def test_changed_bytes_are_refused_when_locked(tmp_path):
     own(tmp_path)
     first = run("run", "own.toml", cwd=tmp_path)

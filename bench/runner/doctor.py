@@ -66,12 +66,14 @@ def _cpu_has(*flags: str) -> bool:
 def _caches() -> list[str]:
     folder = cache_folder()
     here = [asset.name for asset in known_assets() if is_cached(asset)]
+    away = [asset.name for asset in known_assets() if not is_cached(asset)]
     nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(nearest).free / 1e9
     offline = ", offline" if os.environ.get("HF_HUB_OFFLINE") else ""
     return [
         f"assets and features: {folder} ({free:.1f} GB free); BENCH_CACHE moves it",
         f"assets here: {', '.join(here) or 'none'}",
+        f"to be fetched when needed: {', '.join(away) or 'none'}",
         f"mirrors (BENCH_MIRROR): {', '.join(map(str, mirrors())) or 'none'}",
         f"hub: {os.environ.get('HF_ENDPOINT', 'the public one')}{offline}",
     ]
