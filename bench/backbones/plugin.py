@@ -52,7 +52,7 @@ def seed_random_weights(spec: BackboneSpec) -> None:
     import torch
 
     if spec.weights is Weights.RANDOM:
-        torch.manual_seed(derive_seed("random-weights", [asset.name for asset in spec.assets]))
+        torch.manual_seed(derive_seed("random-weights", *(asset.digest for asset in spec.assets)))
 
 
 def torch_dtype(precision: Precision) -> Any:

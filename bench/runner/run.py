@@ -92,12 +92,14 @@ def run_suite(
         todo = _todo(plan.cells, store, device, options)
         expected = forecast(plan, todo, device, _download(plan, todo))
         if todo:
-            lock.save()
             display.say(_summary(plan, todo, expected))
             fetch(plan, todo, display)
             _check_own_data(plan, todo)
+        lock.save()
+        store.write_suite(_described(plan, device))  # now, so that an interrupted run has a table
+        if todo:
             todo, device = _execute(plan, todo, device, store, options, display, engine)
-        store.write_suite(_described(plan, device))
+            store.write_suite(_described(plan, device))
     records = tuple(store.final())
     return Outcome(store.folder, plan, records, len(todo), expected, clock() - start)
 
