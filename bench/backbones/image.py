@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_dtype
-from bench.backbones.text import random_twin, require_safetensors
+from bench.backbones.pretrained import load_model
 from bench.core.asset import Asset, Source
 from bench.core.backbone import Backbone, BackboneSpec, Pooling, Weights
 from bench.core.errors import UserError
@@ -167,22 +166,15 @@ class VisionPlugin:
         precision: Precision,
         calibration: Sequence[Input],  # noqa: ARG002 -- layer norms need none
     ) -> Backbone:
-        from transformers import AutoImageProcessor, AutoModel
+        from transformers import AutoImageProcessor
 
         from bench.assets import resolve
 
         (folder,) = resolve(self.spec.assets[0]).values()
-        dtype = torch_dtype(precision)
         processor = AutoImageProcessor.from_pretrained(
             str(folder), trust_remote_code=False, backend="pil"
         )
-        if self.spec.weights is Weights.RANDOM:
-            model = random_twin(self.spec, folder).to(dtype)
-        else:
-            require_safetensors(folder, self.spec.name)
-            model = AutoModel.from_pretrained(
-                str(folder), trust_remote_code=False, use_safetensors=True, dtype=dtype
-            )
+        model = load_model(self.spec, folder, precision)
         model = getattr(model, "vision_model", model).to(device).eval()
 
         def pixels(images: PILImages) -> Any:
@@ -198,7 +190,7 @@ class VisionPlugin:
                 return states[:, 1:].mean(dim=1)  # patches, without the class token
             return states[:, 0]
 
-        return ImageEncoder(self.spec, model, pixels, features, device, dtype)
+        return ImageEncoder(self.spec, model, pixels, features, device, torch_dtype(precision))
 
 
 def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:
@@ -211,7 +203,7 @@ def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:
         pooling=Pooling.CLS,
         max_length=224,
     )
-    return VisionPlugin(adjusted(dataclasses.replace(spec), entry))
+    return VisionPlugin(adjusted(spec, entry))
 
 
 def _lite(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_dtype
+from bench.backbones.plugin import Plugin, adjusted
 from bench.backbones.pooling import pool
+from bench.backbones.pretrained import load_model
 from bench.core.asset import Asset, Source, Unpack
-from bench.core.backbone import Backbone, BackboneSpec, Pooling, Weights
-from bench.core.errors import UserError
+from bench.core.backbone import Backbone, BackboneSpec, Pooling
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Input, Modality
 
@@ -107,20 +106,13 @@ class TextPlugin:
         precision: Precision,
         calibration: Sequence[Input],  # noqa: ARG002 -- layer norms need none
     ) -> Backbone:
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoTokenizer
 
         from bench.assets import resolve
 
         (folder,) = resolve(self.spec.assets[0]).values()
-        dtype = torch_dtype(precision)
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-        if self.spec.weights is Weights.RANDOM:
-            model = random_twin(self.spec, folder).to(dtype)
-        else:
-            require_safetensors(folder, self.spec.name)
-            model = AutoModel.from_pretrained(
-                str(folder), trust_remote_code=False, use_safetensors=True, dtype=dtype
-            )
+        model = load_model(self.spec, folder, precision)
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         spec = dataclasses.replace(
@@ -129,28 +121,6 @@ class TextPlugin:
             max_length=self.spec.max_length or _longest(tokenizer, model.config),
         )
         return TextEncoder(spec, model.to(device).eval(), tokenizer, device)
-
-
-def random_twin(spec: BackboneSpec, folder: Path) -> Any:
-    """The same architecture, initialised as for training and never trained."""
-    from transformers import AutoConfig, AutoModel
-
-    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
-    seed_random_weights(spec)
-    return AutoModel.from_config(config, trust_remote_code=False)
-
-
-def require_safetensors(folder: Path, name: str) -> None:
-    """Refuse a folder whose only weights are pickled.
-
-    Raises:
-        UserError: naming the folder.
-    """
-    if not any(folder.glob("*.safetensors")):
-        raise UserError(
-            f"backbone {name!r}: {folder.name} holds no .safetensors weights; "
-            "pickled weights (.bin, .pt) can run code and are not read"
-        )
 
 
 def _longest(tokenizer: Any, config: Any) -> int:

@@ -1,0 +1,34 @@
+"""transformers' models from a folder: safetensors alone, never the code that lies beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.backbones.plugin import seed_random_weights, torch_dtype
+from bench.core.backbone import BackboneSpec, Weights
+from bench.core.errors import UserError
+from bench.core.suite import Precision
+
+
+def load_model(spec: BackboneSpec, folder: Path, precision: Precision) -> Any:
+    """The model in `folder`, or its untrained twin, on the CPU.
+
+    Raises:
+        UserError: if its only weights are pickled.
+    """
+    from transformers import AutoConfig, AutoModel
+
+    dtype = torch_dtype(precision)
+    if spec.weights is Weights.RANDOM:
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+        seed_random_weights(spec)
+        return AutoModel.from_config(config, trust_remote_code=False).to(dtype)
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(
+            f"backbone {spec.name!r}: {folder.name} holds no .safetensors weights; "
+            "pickled weights (.bin, .pt) can run code and are not read"
+        )
+    return AutoModel.from_pretrained(
+        str(folder), trust_remote_code=False, use_safetensors=True, dtype=dtype
+    )
