@@ -14,10 +14,11 @@ def copy_final(source: Store, target: Store) -> None:
     """
     suite = source.suite()
     chosen = source.final()
-    keep = set()
-    for record in chosen:
-        data = None if record.predictions is None else to_bytes(source.predictions(record))
+    found = [
+        (record, None if record.predictions is None else to_bytes(source.predictions(record)))
+        for record in chosen
+    ]  # read whole before anything is removed: the target may be the source
+    target.prune(set())
+    for record, data in found:
         target.add(record, data)
-        keep.add((record.run_id, record.attempt))
-    target.prune(keep)
     target.write_suite(suite)

@@ -159,6 +159,13 @@ def test_publishing_copies_the_final_records_alone(tmp_path):
     copy_final(source, target)
     assert target.records() == [made]
     assert not (target.folder / "probabilities").exists()
+    again, data = with_predictions(metrics={"accuracy": 0.25})  # the same cell, run once more
+    third = Store(tmp_path / "again")
+    third.add(again, data)
+    third.write_suite({"name": "s", "cells": [made.run_id], "device": "cpu"})
+    copy_final(third, target)
+    assert target.records() == [again]
+    copy_final(source, target)
     copy_final(target, target)  # publishing in place changes nothing
     assert target.records() == [made]
 
