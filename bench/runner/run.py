@@ -186,13 +186,14 @@ def _execute(
 ) -> tuple[list[Cell], str]:
     """Run the cells; returns those that were run and the kind of device they ran on."""
     running = engine(store, cache_folder(), options.device)
+    display.start(len(plan.cells), len(plan.cells) - len(todo))
     try:
         running.start()
         if running.device != likely:  # a GPU that torch cannot use, say
             display.say(f"running on {running.device}, not on {likely}: see `bench doctor`")
             todo = _todo(plan.cells, store, running.device, options)
+            display.start(len(plan.cells), len(plan.cells) - len(todo))
         waiting = {cell.run_id: cell for cell in todo}
-        display.start(len(plan.cells), len(plan.cells) - len(todo))
         for record in running.run(todo, display.inside):
             display.finished(waiting[record.run_id], record)
     finally:
