@@ -1,23 +1,35 @@
-"""Uncertainty: intervals, paired comparisons, ranks with ties. Pure numpy, no I/O."""
+"""Uncertainty: intervals, comparisons, ranks, many tasks, trade-offs. Pure numpy, no I/O."""
 
+from bench.stats.across import FEWEST, Across, Spread, across
 from bench.stats.components import LEVEL, Components
+from bench.stats.elo import elo
 from bench.stats.intervals import Bounds, Covers, Estimate, combine, two_way
 from bench.stats.multiple import holm
 from bench.stats.paired import Comparison, compare
 from bench.stats.pairwise import Pairwise, pairwise
+from bench.stats.pareto import TOLERANCE, dominance, front, less
 from bench.stats.ranks import tie_groups
 
 __all__ = [
+    "FEWEST",
     "LEVEL",
+    "TOLERANCE",
+    "Across",
     "Bounds",
     "Comparison",
     "Components",
     "Covers",
     "Estimate",
     "Pairwise",
+    "Spread",
+    "across",
     "combine",
     "compare",
+    "dominance",
+    "elo",
+    "front",
     "holm",
+    "less",
     "pairwise",
     "tie_groups",
     "two_way",

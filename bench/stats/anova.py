@@ -58,10 +58,10 @@ class Squares:
 def squares(values: Values) -> Squares:
     """Mean squares of `(D, N)` values."""
     draws, items = values.shape
-    by_draw = values.mean(axis=1)
-    mean = by_draw.mean()
+    by_draw = values.sum(axis=1) / items  # `mean` is the same, and slower for a few values
+    mean = by_draw.sum() / draws
     of_draw = by_draw - mean
-    of_item = values.mean(axis=0) - mean
+    of_item = values.sum(axis=0) / draws - mean
     rest = values - by_draw[:, None]
     rest -= of_item
     rest *= rest

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.stats.anova import Values, binary, matrix
-from bench.stats.components import Components
+from bench.stats.components import ALPHA, Components
 from bench.stats.paired import compare, equal, mcnemar_bounds, p_mcnemar
 
 Pairs: TypeAlias = tuple[NDArray[np.intp], ...]
@@ -37,6 +37,15 @@ class Pairwise:
     high: Values
     p: Values
     sees: float | None
+
+    def better(self, alpha: float = ALPHA) -> NDArray[np.bool_]:
+        """Whether i is shown better than j, each pair at `alpha` by itself: `(E, E)`.
+
+        Not adjusted for the number of pairs: a false difference is as often for i as for
+        j, and Holm over all pairs hardly shows any (docs/adr/0003-intervals.md).
+        """
+        found: NDArray[np.bool_] = (self.p < alpha) & (self.difference > 0)
+        return found
 
 
 def pairwise(entrants: Sequence[ArrayLike]) -> Pairwise:

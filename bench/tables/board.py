@@ -12,6 +12,7 @@ from bench.tables.controls import Check, checks
 from bench.tables.costs import rates
 from bench.tables.entrants import Group, check_same_items, groups, load
 from bench.tables.facts import facts
+from bench.tables.front import Better
 from bench.tables.overall import Overall, overall
 from bench.tables.problem import Problem
 from bench.tables.rows import Row, ranking
@@ -86,6 +87,7 @@ def board(store: Store) -> Board:
     found: list[Row] = []
     judged: list[Check] = []
     sees: dict[Problem, float | None] = {}
+    better: dict[Problem, Better] = {}
     noticed: dict[Problem, str] = {}
     order = {run_id: place for place, run_id in enumerate(suite.get("cells") or ())}
     by_problem = groups(records)
@@ -94,7 +96,7 @@ def board(store: Store) -> Board:
         check_same_items(entrants)
         ranked = ranking(entrants, known)
         found += ranked.rows
-        sees[problem] = ranked.sees
+        sees[problem], better[problem] = ranked.sees, ranked.better
         noticed[problem] = facts(r for group in by_problem[problem] for r in group.records)
         judged += checks(entrants)
     days = sorted(record.provenance.date[:10] for record in records)
@@ -109,7 +111,7 @@ def board(store: Store) -> Board:
         rows=tuple(found),
         sees=sees,
         facts=noticed,
-        overall=tuple(overall(found)),
+        overall=tuple(overall(found, better)),
         checks=tuple(judged),
         failed=tuple(_failed(records)),
         skipped=tuple(_skipped(suite)),

@@ -76,6 +76,19 @@ def whole(number: int | None) -> str:
     return NONE if number is None else f"{number:,}"
 
 
+def mark(there: bool) -> str:
+    return "yes" if there else NONE
+
+
+def with_range(value: float | None, low: float | None, high: float | None, digits: int) -> str:
+    """A number, with its interval where it has one."""
+    if value is None:
+        return NONE
+    if low is None or high is None:
+        return fixed(value, digits)
+    return f"{fixed(value, digits)} [{fixed(low, digits)}, {fixed(high, digits)}]"
+
+
 def runs(run_ids: tuple[str, ...], most: int = 3) -> str:
     """The records that a number comes from: their first eight digits."""
     shown = " ".join(run[:8] for run in run_ids[:most])

@@ -16,12 +16,13 @@ COLUMNS = (
     "task", "train", "modality", "backbone", "method", "control",
     "metric", "value", "low", "high", "covers", "n", "draws", "labels",
     "macro_f1", "macro_f1_low", "macro_f1_high", "kappa", "kappa_low", "kappa_high",
-    "rank", "behind", "behind_low", "behind_high",
+    "rank", "behind", "behind_low", "behind_high", "front",
     "throughput", "seconds", "bytes_peak", "bytes_peak_device", "trials", "trials_budget",
     "status", "complete", "device", "device_name", "precision", "run_ids",
 )  # fmt: skip
 """The frame's columns. `throughput` is in items per second, `n` counts test items; `behind` is
-the paired difference from the first ranked row of the problem, its interval not adjusted."""
+the paired difference from the first ranked row of the problem, its interval not adjusted.
+`front` is whether no row on the front dominates it (`bench.tables.front`)."""
 
 _WHOLE = ("n", "draws", "rank", "bytes_peak", "bytes_peak_device", "trials", "trials_budget")
 _REAL = (
@@ -45,6 +46,7 @@ def frame_of(found: Board) -> pd.DataFrame:
         **dict.fromkeys(_WHOLE, "Int64"),
         **dict.fromkeys(_REAL, "float64"),
         "complete": bool,
+        "front": bool,
     }
     return table.astype(kinds)
 
@@ -73,6 +75,7 @@ def plain(row: Row) -> dict[str, Any]:
         "behind": behind.difference if behind else None,
         "behind_low": behind.low if behind else None,
         "behind_high": behind.high if behind else None,
+        "front": row.front,
         "throughput": spent.items_per_second,
         "seconds": spent.seconds,
         "bytes_peak": spent.bytes_peak,

@@ -14,7 +14,7 @@ def latex(board: Board) -> str:
     """A comment with the origin, then the tables; wants `\\usepackage[utf8]{inputenc}` at most."""
     origin = f"% {escape.latex(words.origin(board), 1000)}"
     record = "% The records behind each row: leaderboard.csv and leaderboard.json."
-    legend = f"% {escape.latex(words.LEGEND, 1000)}"
+    legend = f"% {escape.latex(words.LEGEND, 2000)}"
     return "\n\n".join([f"{origin}\n{legend}\n{record}", *map(_table, sections(board))]) + "\n"
 
 

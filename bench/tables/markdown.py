@@ -16,7 +16,7 @@ def markdown(board: Board) -> str:
 
     parts = [f"# {_text(words.heading(board))}", _text(words.origin(board), 1000)]
     if board.rows:
-        parts.append(_text(words.LEGEND, 1000))
+        parts.append(_text(words.LEGEND, 2000))
     for section in sections(board):
         parts.append(f"## {_text(section.title)}")
         parts.append(_text(section.note, 1000))

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from statistics import fmean
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
-from bench.stats import Estimate, combine
+import numpy as np
+
+from bench.stats import Estimate, Spread, across, combine
+from bench.tables.front import Better
 from bench.tables.problem import Problem
 from bench.tables.rows import Row
+
+Entrants: TypeAlias = Mapping[tuple[str, str], Mapping[Problem, Row]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overall:
     """One entrant (backbone, method) over all tasks of a modality.
 
-    `value` is the mean of the main metrics (`metric` names them all) and `rank` the mean
-    rank; both are None where the entrant is not complete in every task: what is `missing`
-    is named, and a mean over the rest would compare different tasks.
+    `value` is the mean of the main metrics (`metric` names them all), its interval for
+    these tasks; `rank` the mean of the ranks in the tasks' tables. `win_rate` and
+    `improvability` (`bench.stats.across`) are among the entrants that are complete in every
+    task, a win being a difference that is shown and anything else a tie; None where one
+    alone is complete. `_low` and `_high` are for other tasks like these, and None
+    where the tasks are fewer than `bench.stats.FEWEST`.
+
+    All are None where the entrant is not complete in every task: what is `missing` is
+    named, and a mean over the rest would compare different tasks.
     """
 
     modality: str
@@ -26,14 +37,25 @@ class Overall:
     method: str
     metric: str
     value: Estimate | None
-    rank: float | None
+    rank: float | None = None
+    rank_low: float | None = None
+    rank_high: float | None = None
+    win_rate: float | None = None
+    win_rate_low: float | None = None
+    win_rate_high: float | None = None
+    improvability: float | None = None
+    improvability_low: float | None = None
+    improvability_high: float | None = None
     tasks: int
     missing: tuple[str, ...]
     run_ids: tuple[str, ...]
 
 
-def overall(rows: Iterable[Row]) -> list[Overall]:
-    """One list per modality that has two tasks or more, best mean first, incomplete ones last."""
+def overall(rows: Iterable[Row], better: Mapping[Problem, Better]) -> list[Overall]:
+    """One list per modality that has two tasks or more, best mean first, incomplete ones last.
+
+    `better` is of each problem's ranked rows in their order (`Ranking`).
+    """
     by_modality: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.control is None:
@@ -42,30 +64,74 @@ def overall(rows: Iterable[Row]) -> list[Overall]:
     for _, of_modality in sorted(by_modality.items()):
         problems = sorted({row.problem for row in of_modality})
         if len(problems) > 1:
-            found += _of_modality(of_modality, problems)
+            found += _of_modality(of_modality, problems, better)
     return found
 
 
-def _of_modality(rows: list[Row], problems: list[Problem]) -> list[Overall]:
+def _of_modality(
+    rows: Sequence[Row], problems: Sequence[Problem], better: Mapping[Problem, Better]
+) -> list[Overall]:
     entrants: dict[tuple[str, str], dict[Problem, Row]] = defaultdict(dict)
+    place: dict[Problem, dict[tuple[str, str], int]] = defaultdict(dict)
     for row in rows:
-        entrants[row.backbone, row.method][row.problem] = row
-    return sorted((_of_entrant(found, problems) for found in entrants.values()), key=_order)
+        name = (row.backbone, row.method)
+        entrants[name][row.problem] = row
+        if row.rank is not None:
+            place[row.problem][name] = len(place[row.problem])
+    made = {name: _of_entrant(found, problems) for name, found in entrants.items()}
+    names = [name for name, entry in made.items() if not entry.missing]
+    if names:
+        at = [[place[problem][name] for name in names] for problem in problems]
+        shown = [better[p][np.ix_(a, a)] for p, a in zip(problems, at, strict=True)]
+        for name, numbers in zip(names, _across(entrants, names, problems, shown), strict=True):
+            made[name] = replace(made[name], **numbers)
+    return sorted(made.values(), key=_order)
 
 
-def _of_entrant(found: dict[Problem, Row], problems: list[Problem]) -> Overall:
+def _across(
+    entrants: Entrants,
+    names: Sequence[tuple[str, str]],
+    problems: Sequence[Problem],
+    better: Sequence[Better],
+) -> list[dict[str, Any]]:
+    """Numbers over the tasks by their field, for each complete entrant."""
+    grid = [[entrants[name][problem] for problem in problems] for name in names]
+    found = across(
+        [[row.value.mean if row.value else np.nan for row in of] for of in grid],
+        better=better,
+        ranks=[[np.nan if row.rank is None else row.rank for row in of] for of in grid],
+        entrants=[" / ".join(name) for name in names],
+        tasks=[problem.title for problem in problems],
+    )
+    numbers: list[dict[str, Any]] = [{} for _ in names]
+    _fill(numbers, "rank", found.rank)
+    if found.win_rate is not None:  # there are others to be compared with
+        _fill(numbers, "win_rate", found.win_rate)
+        _fill(numbers, "improvability", found.improvability)
+    return numbers
+
+
+def _fill(numbers: Sequence[dict[str, Any]], name: str, found: Spread) -> None:
+    for key, values in (
+        (name, found.value),
+        (f"{name}_low", found.low),
+        (f"{name}_high", found.high),
+    ):
+        for i, of_entrant in enumerate(numbers):
+            of_entrant[key] = None if values is None else float(values[i])
+
+
+def _of_entrant(found: Mapping[Problem, Row], problems: Sequence[Problem]) -> Overall:
     there = {p: row for p, row in found.items() if row.complete and row.value is not None}
     missing = tuple(problem.title for problem in problems if problem not in there)
     one = next(iter(found.values()))
     values = [row.value for row in there.values() if row.value is not None]
-    ranks = [row.rank for row in there.values() if row.rank is not None]
     return Overall(
         modality=one.problem.modality,
         backbone=one.backbone,
         method=one.method,
         metric=" / ".join(sorted({problem.metric for problem in problems})),
         value=None if missing else combine(values),
-        rank=None if missing else fmean(ranks),
         tasks=len(there),
         missing=missing,
         run_ids=tuple(run for problem in sorted(there) for run in there[problem].run_ids),

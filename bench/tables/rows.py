@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from bench.core.record import Record
 from bench.stats import Estimate, Pairwise, pairwise, tie_groups
 from bench.tables.costs import Costs, Rates, costs
 from bench.tables.entrants import Entrant
+from bench.tables.front import MARGIN, Better, worth_a_look
 from bench.tables.problem import Problem
 
 
@@ -28,7 +31,8 @@ class Row:
     `value` (the main metric), `macro_f1` and `kappa` are None where nothing succeeded;
     a row is `complete` when every draw of its peers is there and nothing failed, and
     only complete rows without a control have a rank. `behind` is a ranked row's main
-    metric minus that of the first row of its problem, None for that one itself.
+    metric minus that of the first row of its problem, None for that one itself. `front` is
+    whether a ranked row is worth a look (`worth_a_look`); one without a rank never is.
     """
 
     problem: Problem
@@ -40,6 +44,7 @@ class Row:
     kappa: Estimate | None
     rank: int | None
     behind: Gap | None
+    front: bool
     complete: bool
     status: str
     labels: str
@@ -52,10 +57,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The rows of one problem, and the smallest difference that its design shows (`Pairwise`)."""
+    """The rows of one problem, and the smallest difference that its design shows (`Pairwise`).
+
+    `better` `(R, R)` is which of the R ranked rows, the first ones, is shown better than which.
+    """
 
     rows: tuple[Row, ...]
     sees: float | None
+    better: Better
 
 
 def ranking(entrants: Sequence[Entrant], known: Rates) -> Ranking:
@@ -70,12 +79,19 @@ def ranking(entrants: Sequence[Entrant], known: Rates) -> Ranking:
         for i, e in enumerate(entrants)
     ]
     order = sorted(range(len(made)), key=lambda i: _order(made[i]))
-    if ranked:
-        best = ranked.index(order[0])
-        for place, i in enumerate(ranked):
-            if place != best:
-                made[i] = replace(made[i], behind=_gap(found, place, best))
-    return Ranking(tuple(made[i] for i in order), found.sees)
+    places = [ranked.index(i) for i in order[: len(ranked)]]  # ranked rows come first
+    better = found.better()[np.ix_(places, places)]
+    rows = [made[i] for i in order]
+    marks = worth_a_look(
+        better,
+        found.low[np.ix_(places, places)] > -MARGIN,
+        [row.costs for row in rows[: len(places)]],
+        [row.device_name for row in rows[: len(places)]],
+    )
+    for at, place in enumerate(places):
+        gap = _gap(found, place, places[0]) if at else None
+        rows[at] = replace(rows[at], behind=gap, front=marks[at])
+    return Ranking(tuple(rows), found.sees, better)
 
 
 def _gap(found: Pairwise, one: int, other: int) -> Gap:
@@ -99,6 +115,7 @@ def _row(entrant: Entrant, status: str, rank: int | None, spent: Costs) -> Row:
         kappa=entrant.estimate("kappa"),
         rank=rank,
         behind=None,
+        front=False,
         complete=status == "ok",
         status=status,
         labels=_labels(group.records),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from bench.tables import cells, words
 from bench.tables.board import Board, Failed, Skipped
 from bench.tables.controls import Check
 from bench.tables.overall import Overall
 from bench.tables.problem import Problem
+
+Numbers: TypeAlias = tuple[float | None, float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def _problem(board: Board, problem: Problem) -> Section:
     devices = {(row.device, row.precision) for row in board.rows if row.precision != "none"}
     columns = [
         _own("rank", cells.ranks([r.rank for r in rows])),
+        _own("front", (cells.mark(r.front) for r in rows)),
         _outside("backbone", (r.backbone for r in rows)),
         _outside("method", (r.method for r in rows)),
         _own(
@@ -89,18 +93,39 @@ def _problem(board: Board, problem: Problem) -> Section:
 
 def _overall(entries: Sequence[Overall], modality: str) -> Section:
     most = max(entry.tasks + len(entry.missing) for entry in entries)
+    spread = any(entry.rank_low is not None for entry in entries)
+    ci = " (95 % CI)" if spread else ""
     columns = (
         _outside("backbone", (e.backbone for e in entries)),
         _outside("method", (e.method for e in entries)),
         _own("mean (95 % CI)", (cells.with_interval(e.value, e.metric) for e in entries)),
-        _own("mean rank", (cells.NONE if e.rank is None else f"{e.rank:.2f}" for e in entries)),
+        _own(f"mean rank{ci}", (cells.with_range(*_rank(e), 2) for e in entries)),
+        _own(f"win rate{ci}", (cells.with_range(*_win_rate(e), 1) for e in entries)),
+        _own(f"improvability{ci}", (cells.with_range(*_improvability(e), 1) for e in entries)),
         _own("tasks", (f"{e.tasks} of {most}" for e in entries)),
         _own("n test", (cells.whole(e.value.items if e.value else None) for e in entries)),
         _outside("incomplete in", ("; ".join(e.missing) for e in entries)),
     )
     covers = sorted({e.value.covers.value for e in entries if e.value})
-    note = f"Intervals over {' or '.join(covers)}." if covers else "No entrant is complete."
+    note = words.of_tasks(covers, most, spread=spread) if covers else "No entrant is complete."
     return Section(f"Overall: {modality}", f"{words.OVERALL} {note}", columns)
+
+
+def _rank(entry: Overall) -> Numbers:
+    return entry.rank, entry.rank_low, entry.rank_high
+
+
+def _win_rate(entry: Overall) -> Numbers:
+    return _percents(entry.win_rate, entry.win_rate_low, entry.win_rate_high)
+
+
+def _improvability(entry: Overall) -> Numbers:
+    return _percents(entry.improvability, entry.improvability_low, entry.improvability_high)
+
+
+def _percents(value: float | None, low: float | None, high: float | None) -> Numbers:
+    first, second, third = (None if x is None else 100 * x for x in (value, low, high))
+    return first, second, third
 
 
 def _checks(found: Sequence[Check]) -> Section:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.stats import FEWEST, TOLERANCE
 from bench.tables import cells
 from bench.tables.board import Board
 from bench.tables.rows import Row
@@ -40,6 +41,14 @@ def of_problem(rows: Sequence[Row], sees: float | None) -> str:
     return f"{covers} Sees {cells.difference(sees, rows[0].problem.metric)} at 80 %."
 
 
+def of_tasks(covers: Sequence[str], tasks: int, *, spread: bool) -> str:
+    """What the intervals of an overall table cover."""
+    fixed = f"Interval of the mean over {' or '.join(covers)}"
+    if spread:
+        return f"{fixed}; of the others over other tasks like these {tasks}, by resampling tasks."
+    return f"{fixed}; of the others none: that takes {FEWEST} tasks, and here are {tasks}."
+
+
 def _covers(rows: Iterable[Row]) -> str:
     draws = {row.value.draws for row in rows if row.value is not None and row.control is None}
     if not draws:
@@ -58,11 +67,15 @@ LEGEND = (
     " that one comparison at 5 % shows with a probability of 80 %, for the median pair."
     " items/s: measured extraction, raw inputs in and features out, shared by a backbone's"
     " methods; s per cell: mean wall time with cached extraction charged; trials: settings"
-    " tried on validation data, of the budget."
+    " tried on validation data, of the budget. Front: yes, unless a row on"
+    " the front is shown to be at most a point behind it, costs no more (s per cell, items/s,"
+    f" peak memory, from {100 * TOLERANCE:g} % on, on the same device) and is better in something."
 )
 OVERALL = (
-    "Mean of the tasks' main metrics and mean rank, for entrants complete in every task;"
-    " the interval takes these tasks as fixed."
+    "For entrants complete in every task: mean of the main metrics; mean of the ranks above; win"
+    " rate, in %, over tasks and the other complete entrants, a difference that is not shown"
+    " being half a win; improvability, the % of its error that the best of them does not make"
+    " (0 is best)."
 )
 CHECKS = (
     "Shuffled labels: kappa, beside accuracy and its chance levels (1/k, majority, matched to"

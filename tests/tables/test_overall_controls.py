@@ -27,6 +27,52 @@ def test_only_complete_entrants_are_averaged(make, board_of):
     assert (lora.value, lora.rank, lora.missing) == (None, None, ("topics (16 per class)",))
 
 
+def test_win_rate_and_improvability_are_among_the_complete(make, board_of):
+    for task in TASKS:
+        for draw, first in enumerate(make.draws(3, task=task, accuracy=0.95)):
+            most = make.store.predictions(first).predicted.copy()
+            most[:2] = (truth(task)[:2] + 1) % 4
+            make.cell(task=task, method="knn", draw=draw, predicted=most)  # worse by a hair
+        make.draws(3, task=task, method="weak", accuracy=0.5)
+    make.draws(3, task="news", method="lora", accuracy=0.999)  # the best, and not complete
+    board = board_of()
+    found = {entry.method: entry for entry in board.overall}
+    assert [found[m].win_rate for m in ("probe", "knn", "weak")] == [0.75, 0.75, 0.0]
+    assert found["knn"].value.mean < found["probe"].value.mean
+    error = {
+        method: np.array([1 - r.value.mean for r in board.rows if r.method == method])
+        for method in ("probe", "knn", "weak")
+    }
+    least = np.minimum(error["probe"], error["knn"])
+    wanted = float(np.mean((error["weak"] - least) / error["weak"]))
+    assert found["weak"].improvability == pytest.approx(wanted)
+    assert (found["lora"].win_rate, found["lora"].improvability) == (None, None)
+    assert (found["weak"].rank_low, found["weak"].win_rate_high) == (None, None)
+    assert "of the others none: that takes 5 tasks, and here are 2." in render(board, "md")
+
+
+def test_five_tasks_have_intervals_over_tasks(make, board_of):
+    for task in range(5):
+        make.draws(3, task=f"t{task}", accuracy=0.95)
+        make.draws(3, task=f"t{task}", method="weak", accuracy=0.5 + task / 20)
+    probe, weak = board_of().overall
+    assert (weak.win_rate, weak.win_rate_low) == (0.0, 0.0)
+    assert weak.win_rate_high == pytest.approx(1 - 0.025 ** (1 / 5))  # five losses show no more
+    assert (probe.rank, probe.rank_low, probe.rank_high) == (1, 1, pytest.approx(1.52, abs=0.01))
+    assert 0 < weak.improvability_low < weak.improvability < weak.improvability_high < 1
+    text = render(board_of(), "md")
+    assert "mean rank (95 % CI)" in text
+    assert "over other tasks like these 5" in text
+    assert "| 0.0 [0.0, 52.2] |" in " ".join(text.split())
+
+
+def test_one_complete_entrant_wins_against_nobody(make, board_of):
+    for task in TASKS:
+        make.draws(2, task=task)
+    (only,) = board_of().overall
+    assert (only.rank, only.win_rate, only.improvability) == (1.0, None, None)
+
+
 def test_modalities_are_apart_and_one_task_has_no_mean(make, board_of):
     make.cell(task="news")
     make.cell(task="digits", modality="image", backbone="pixels")
