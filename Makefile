@@ -1,13 +1,16 @@
 # Two commands are enough: `make bench` and `make test`. Both create .venv when it is missing.
 PYTHON ?= python3
 SUITE ?= suites/default.toml
+NAME = $(notdir $(basename $(SUITE)))
+REASON ?=
+export REASON
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slow test-gpu check format tables microbench clean
+.PHONY: help setup bench test test-slow test-gpu check format tables microbench gate baseline clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +53,14 @@ tables: $(STAMP)  ## Derive the tables of results/ from its records again
 
 microbench: $(STAMP)  ## Time the hot paths (pytest-benchmark)
 	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,ops,rounds -m ''
+
+gate: $(STAMP)  ## Run SUITE anew and judge it against results/ (REF=main times the hot path, too)
+	rm -rf runs/gate/$(NAME)
+	@$(BIN)/bench run $(SUITE) --runs runs/gate || [ $$? -eq 1 ]
+	@$(BIN)/bench gate --baseline results/$(NAME) --candidate runs/gate/$(NAME) $(if $(REF),--rerun "$(REF)")
+
+baseline: $(STAMP)  ## Replace results/ of SUITE by its live run, for a REASON="..." that is kept
+	@$(BIN)/bench publish runs/$(NAME) --reason "$$REASON"
 
 clean:  ## Remove the environment and the live runs
 	rm -rf $(VENV) runs

@@ -1,7 +1,7 @@
 """The command line: `bench`. Every command imports what it needs when it runs.
 
-Exit codes: 0 fine, 1 some cells failed, 2 a mistake of the user's (also what a
-shell's usage error gives), 130 interrupted.
+Exit codes: 0 fine, 1 some cells failed (of the gate: a regression), 2 a mistake of the
+user's (also what a shell's usage error gives), 3 the gate cannot tell, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -138,11 +138,40 @@ def list_(kind: Annotated[Kind, typer.Argument(help="What to list.", show_defaul
 def publish(
     folder: Folder,
     results: Annotated[Path, typer.Option(help="Where published folders lie.")] = Path("results"),
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Why; makes it a baseline, which nothing replaces without a reason."),
+    ] = None,
 ) -> None:
     """Copy a run's final records and compact predictions under results/, with its tables."""
     from bench import api
 
-    note(f"published: {api.publish(folder, results)}")
+    note(f"published: {api.publish(folder, results, reason=reason)}")
+
+
+@app.command()
+def gate(
+    baseline: Annotated[Path | None, typer.Option(help="A published or a run's folder.")] = None,
+    candidate: Annotated[Path | None, typer.Option(help="The folder to judge.")] = None,
+    accuracy_margin: Annotated[
+        float, typer.Option(help="A drop up to this is no regression (0.01 is a point).")
+    ] = 0.01,
+    rerun: Annotated[
+        str | None, typer.Option(help="Time the hot path of this commit and of the working tree.")
+    ] = None,
+    speed_margin: Annotated[
+        float, typer.Option(help="A slowdown up to this is no regression.")
+    ] = 0.05,
+    pairs: Annotated[int, typer.Option(help="Interleaved runs of each, at least 15.")] = 15,
+    as_json: Annotated[bool, typer.Option("--json", help="Plain data instead of words.")] = False,
+) -> None:
+    """Say whether a candidate got surely worse. Exit codes: 0 no, 1 yes, 3 cannot be told."""
+    from bench.gate.command import Asked, answer
+
+    asked = Asked(baseline, candidate, accuracy_margin, rerun, speed_margin, pairs)
+    text, code = answer(asked, as_json=as_json, report=note)
+    show(text)
+    raise typer.Exit(code)
 
 
 @assets_app.command(name="list")
