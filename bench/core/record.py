@@ -131,6 +131,7 @@ class Record:
     trials_budget: int = 1
     phases: dict[str, float] = field(default_factory=dict)  # seconds by PhaseName
     extraction: Extraction | None = None
+    transferability: dict[str, float] = field(default_factory=dict)  # of the features, untrained
     bytes_peak: int | None = None  # peak resident set of the worker in this cell
     bytes_peak_device: int | None = None
     data: DataReport | None = None

@@ -28,6 +28,7 @@ from bench.measure import Phases, bytes_peak, provenance, reset_peak
 from bench.runner.identify import identity_fields, precision_of
 from bench.runner.tune import Choice, choose, divide
 from bench.runner.workbench import FeatureSource, Loaded, Workbench
+from bench.stats import logme
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,9 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
     if source is not None and method.spec.needs is Needs.FEATURES:
         with phases.phase(PhaseName.EXTRACT):
             source(needed)
+    learned = labelled.take(np.arange(len(labelled) - len(draw.extra)))
     choice = tuned(cell, method, labelled, draw, loaded, context, phases)
     with phases.phase(PhaseName.FIT):
-        learned = labelled.take(np.arange(len(labelled) - len(draw.extra)))
         fitted = method.fit(choice.parameters, learned, None, context)
     with phases.phase(PhaseName.PREDICT):
         predictions = fitted.predict(test.inputs)
@@ -102,6 +103,7 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         trials_budget=cell.budget.trials,
         phases=phases.seconds,
         extraction=source.meter.summary(source.facts(needed)) if source else None,
+        transferability=transferability(cell, method, learned, source, bench),
         bytes_peak=bytes_peak(),
         bytes_peak_device=device_peak(bench.device),
         data=data_report(cell, loaded, labelled, draw, test, choice),
@@ -149,6 +151,24 @@ def tuned(
         division = divide(labelled, len(draw.extra), loaded.task.spec.rare, cell.draw)
         metric = cell.task.main_metric or loaded.task.spec.main_metric
         return choose(method, points, labelled, division, context, metric)
+
+
+def transferability(
+    cell: Cell, method: Method, learned: Split, source: FeatureSource | None, bench: Workbench
+) -> dict[str, float]:
+    """LogME of the features that are there already, from the labels that were learned from.
+
+    Once per backbone and draw, in no phase: no method pays for it. None of shuffled labels, and
+    none for fewer than two classes.
+    """
+    if source is None or method.spec.needs is not Needs.FEATURES:
+        return {}
+    if cell.control is Control.SHUFFLED_LABELS or len(np.unique(learned.targets)) < 2:
+        return {}
+    key = (source.key, cell.fingerprint, cell.task.train, cell.draw)
+    if key not in bench.evidence:
+        bench.evidence[key] = logme(source(learned.inputs), learned.targets)
+    return {"logme": bench.evidence[key]}
 
 
 def data_report(

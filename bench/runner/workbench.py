@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +72,7 @@ class Workbench:
         self._loaded: dict[str, Loaded] = {}
         self._backbone: tuple[str, Backbone] | None = None
         self._features: dict[str, FeatureCache] = {}
+        self.evidence: dict[Hashable, float] = {}  # LogME by features and labels
 
     def load(self, cell: Cell) -> Loaded:
         """The cell's task with its data, checked.
@@ -133,7 +134,7 @@ class FeatureSource:
         cache: FeatureCache,
         calibration: Sequence[Input],
     ) -> None:
-        self._bench, self._plugin, self._key = bench, plugin, key
+        self._bench, self._plugin, self.key = bench, plugin, key
         self._precision, self._cache, self._calibration = precision, cache, calibration
         self.meter = Meter()
 
@@ -150,7 +151,7 @@ class FeatureSource:
         """A fresh copy of the backbone's torch module, to be trained."""
         import copy
 
-        loaded = self._bench.backbone(self._key, self._plugin, self._precision, self._calibration)
+        loaded = self._bench.backbone(self.key, self._plugin, self._precision, self._calibration)
         return copy.deepcopy(loaded.module())
 
     def _take(self, inputs: Sequence[Input]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -160,7 +161,7 @@ class FeatureSource:
         return self._cache.take(digests)
 
     def _extract(self, inputs: list[Input], digests: list[bytes]) -> None:
-        backbone = self._bench.backbone(self._key, self._plugin, self._precision, self._calibration)
+        backbone = self._bench.backbone(self.key, self._plugin, self._precision, self._calibration)
         name, total = self._plugin.spec.name, len(inputs)
         self._bench.report(f"extracting with {name}", 0, total)
         extracted = extract(

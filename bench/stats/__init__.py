@@ -2,13 +2,15 @@
 
 from bench.stats.across import FEWEST, Across, Spread, across
 from bench.stats.components import LEVEL, Components
-from bench.stats.elo import elo
+from bench.stats.elo import elo, rated
 from bench.stats.intervals import Bounds, Covers, Estimate, combine, two_way
+from bench.stats.logme import agreement, logme
 from bench.stats.multiple import holm
 from bench.stats.paired import Comparison, compare
 from bench.stats.pairwise import Pairwise, pairwise
 from bench.stats.pareto import TOLERANCE, dominance, front, less
 from bench.stats.ranks import tie_groups
+from bench.stats.shares import Shares, shares
 
 __all__ = [
     "FEWEST",
@@ -21,8 +23,10 @@ __all__ = [
     "Covers",
     "Estimate",
     "Pairwise",
+    "Shares",
     "Spread",
     "across",
+    "agreement",
     "combine",
     "compare",
     "dominance",
@@ -30,7 +34,10 @@ __all__ = [
     "front",
     "holm",
     "less",
+    "logme",
     "pairwise",
+    "rated",
+    "shares",
     "tie_groups",
     "two_way",
 ]

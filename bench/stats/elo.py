@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse.csgraph import connected_components
 
 from bench.stats.across import FEWEST, Spread, expanded, resamples, wins
 from bench.stats.anova import Values
@@ -51,6 +52,19 @@ def elo(better: ArrayLike, *, seed: int = 0, count: int = 1_000) -> Spread:
     parts = [_ratings(totals[at : at + size], tasks) for at in range(0, count, size)]
     low, high = expanded(np.concatenate(parts), tasks)
     return Spread(value, np.minimum(low, value), np.maximum(high, value))
+
+
+def rated(better: ArrayLike) -> bool:
+    """Whether `(T, E, E)` comparisons have ratings at all: a finite maximum likelihood.
+
+    That takes, however the entrants are divided in two, a win or a tie of each part over
+    the other (Ford, American Mathematical Monthly 64, 1957). Where one always wins, the ridge
+    alone says by how much, and no table should print it.
+    """
+    given = np.asarray(better, dtype=np.bool_)
+    not_lost = ~given.transpose(0, 2, 1).all(axis=0)  # i beat j, or tied, at least once
+    parts, _ = connected_components(not_lost, directed=True, connection="strong")
+    return bool(parts == 1)
 
 
 def _ratings(totals: Values, tasks: int) -> Values:

@@ -16,6 +16,7 @@ from bench.tables.front import Better
 from bench.tables.overall import Overall, overall
 from bench.tables.problem import Problem
 from bench.tables.rows import Row, ranking
+from bench.tables.transfer import Transfer, transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Board:
     sees: Mapping[Problem, float | None]
     facts: Mapping[Problem, str]
     overall: tuple[Overall, ...]
+    transfers: tuple[Transfer, ...]
     checks: tuple[Check, ...]
     failed: tuple[Failed, ...]
     skipped: tuple[Skipped, ...]
@@ -86,6 +88,7 @@ def board(store: Store) -> Board:
     known = rates(records)
     found: list[Row] = []
     judged: list[Check] = []
+    told: list[Transfer] = []
     sees: dict[Problem, float | None] = {}
     better: dict[Problem, Better] = {}
     noticed: dict[Problem, str] = {}
@@ -99,6 +102,8 @@ def board(store: Store) -> Board:
         sees[problem], better[problem] = ranked.sees, ranked.better
         noticed[problem] = facts(r for group in by_problem[problem] for r in group.records)
         judged += checks(entrants)
+        if one := transfer(problem, by_problem[problem], ranked.rows):
+            told.append(one)
     days = sorted(record.provenance.date[:10] for record in records)
     return Board(
         suite=str(suite.get("name", "")),
@@ -112,6 +117,7 @@ def board(store: Store) -> Board:
         sees=sees,
         facts=noticed,
         overall=tuple(overall(found, better)),
+        transfers=tuple(told),
         checks=tuple(judged),
         failed=tuple(_failed(records)),
         skipped=tuple(_skipped(suite)),

@@ -52,6 +52,13 @@ def fixed(number: float, digits: int, sign: str = "") -> str:
     return f"{round(number, digits) + 0.0:{sign},.{digits}f}"
 
 
+def score(value: float | None, metric: str) -> str:
+    """A metric alone, where its interval stands in another table."""
+    if value is None:
+        return NONE
+    return fixed(100 * value, 1) if is_share(metric) else fixed(value, 3)
+
+
 def percent(share: float | None) -> str:
     return NONE if share is None else fixed(100 * share, 1)
 

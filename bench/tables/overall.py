@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bench.stats import Estimate, Spread, across, combine
+from bench.stats import Estimate, Spread, across, combine, elo, rated
 from bench.tables.front import Better
 from bench.tables.problem import Problem
 from bench.tables.rows import Row
@@ -22,8 +22,8 @@ class Overall:
     """One entrant (backbone, method) over all tasks of a modality.
 
     `value` is the mean of the main metrics (`metric` names them all), its interval for
-    these tasks; `rank` the mean of the ranks in the tasks' tables. `win_rate` and
-    `improvability` (`bench.stats.across`) are among the entrants that are complete in every
+    these tasks; `rank` the mean of the ranks in the tasks' tables. `win_rate`, `elo` and
+    `improvability` (`bench.stats`) are among the entrants that are complete in every
     task, a win being a difference that is shown and anything else a tie; None where one
     alone is complete. `_low` and `_high` are for other tasks like these, and None
     where the tasks are fewer than `bench.stats.FEWEST`.
@@ -43,6 +43,9 @@ class Overall:
     win_rate: float | None = None
     win_rate_low: float | None = None
     win_rate_high: float | None = None
+    elo: float | None = None
+    elo_low: float | None = None
+    elo_high: float | None = None
     improvability: float | None = None
     improvability_low: float | None = None
     improvability_high: float | None = None
@@ -107,6 +110,8 @@ def _across(
     _fill(numbers, "rank", found.rank)
     if found.win_rate is not None:  # there are others to be compared with
         _fill(numbers, "win_rate", found.win_rate)
+        if rated(better):
+            _fill(numbers, "elo", elo(better))
         _fill(numbers, "improvability", found.improvability)
     return numbers
 

@@ -40,6 +40,7 @@ def as_json(board: Board) -> str:
             for problem, text in board.facts.items()
         ],
         "overall": [asdict(entry) for entry in board.overall],
+        "transfers": [asdict(one) for one in board.transfers],
         "controls": [asdict(check) for check in board.checks],
         "failures": [asdict(failed) for failed in board.failed],
         "skipped": [asdict(skipped) for skipped in board.skipped],

@@ -11,6 +11,7 @@ from bench.tables.board import Board, Failed, Skipped
 from bench.tables.controls import Check
 from bench.tables.overall import Overall
 from bench.tables.problem import Problem
+from bench.tables.transfer import Transfer
 
 Numbers: TypeAlias = tuple[float | None, float | None, float | None]
 
@@ -44,6 +45,8 @@ def sections(board: Board) -> list[Section]:
         _overall([entry for entry in board.overall if entry.modality == modality], modality)
         for modality in dict.fromkeys(entry.modality for entry in board.overall)
     ]
+    if board.transfers:
+        found.append(_transfers(board.transfers))
     if board.checks:
         found.append(_checks(board.checks))
     if board.failed:
@@ -101,6 +104,7 @@ def _overall(entries: Sequence[Overall], modality: str) -> Section:
         _own("mean (95 % CI)", (cells.with_interval(e.value, e.metric) for e in entries)),
         _own(f"mean rank{ci}", (cells.with_range(*_rank(e), 2) for e in entries)),
         _own(f"win rate{ci}", (cells.with_range(*_win_rate(e), 1) for e in entries)),
+        _own(f"Elo{ci}", (cells.with_range(e.elo, e.elo_low, e.elo_high, 0) for e in entries)),
         _own(f"improvability{ci}", (cells.with_range(*_improvability(e), 1) for e in entries)),
         _own("tasks", (f"{e.tasks} of {most}" for e in entries)),
         _own("n test", (cells.whole(e.value.items if e.value else None) for e in entries)),
@@ -108,7 +112,8 @@ def _overall(entries: Sequence[Overall], modality: str) -> Section:
     )
     covers = sorted({e.value.covers.value for e in entries if e.value})
     note = words.of_tasks(covers, most, spread=spread) if covers else "No entrant is complete."
-    return Section(f"Overall: {modality}", f"{words.OVERALL} {note}", columns)
+    shown = tuple(c for c in columns if not (c.empty and c.head.startswith("Elo")))
+    return Section(f"Overall: {modality}", f"{words.OVERALL} {note}", shown)
 
 
 def _rank(entry: Overall) -> Numbers:
@@ -126,6 +131,33 @@ def _improvability(entry: Overall) -> Numbers:
 def _percents(value: float | None, low: float | None, high: float | None) -> Numbers:
     first, second, third = (None if x is None else 100 * x for x in (value, low, high))
     return first, second, third
+
+
+def _transfers(found: Sequence[Transfer]) -> Section:
+    rows = [(of, place, one) for of in found for place, one in enumerate(of.backbones)]
+    return Section(
+        "Which backbone?",
+        words.of_transfers(found),
+        (
+            _outside("task", (of.problem.title for of, _, _ in rows)),
+            _outside("backbone", (one.backbone for _, _, one in rows)),
+            _own(
+                "LogME [draws]",
+                (cells.with_range(one.logme, one.least, one.most, 3) for _, _, one in rows),
+            ),
+            _own("came out", (cells.score(one.best, of.problem.metric) for of, _, one in rows)),
+            _outside("with", (one.method or cells.NONE for _, _, one in rows)),
+            _own(
+                "weighted tau [draws]",
+                (
+                    "" if place else cells.with_range(of.tau, of.least, of.most, 2)
+                    for of, place, _ in rows
+                ),
+            ),
+            _own("draws", (cells.whole(one.draws) for _, _, one in rows)),
+            _outside("records", (cells.runs(one.run_ids) for _, _, one in rows)),
+        ),
+    )
 
 
 def _checks(found: Sequence[Check]) -> Section:

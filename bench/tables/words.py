@@ -8,6 +8,7 @@ from bench.stats import FEWEST, TOLERANCE
 from bench.tables import cells
 from bench.tables.board import Board
 from bench.tables.rows import Row
+from bench.tables.transfer import Transfer
 
 
 def heading(board: Board) -> str:
@@ -49,6 +50,20 @@ def of_tasks(covers: Sequence[str], tasks: int, *, spread: bool) -> str:
     return f"{fixed}; of the others none: that takes {FEWEST} tasks, and here are {tasks}."
 
 
+def of_transfers(found: Sequence[Transfer]) -> str:
+    """What LogME is, and how well it foretold the order over the tasks of each modality."""
+    taus: dict[str, list[float]] = {}
+    for one in found:
+        if one.tau is not None:
+            taus.setdefault(one.problem.modality, []).append(one.tau)
+    said = [
+        f"Mean weighted tau of {modality}: {cells.fixed(sum(of) / len(of), 2)} over"
+        f" {len(of)} {'task' if len(of) == 1 else 'tasks'}."
+        for modality, of in sorted(taus.items())
+    ]
+    return " ".join([TRANSFERS, *said])
+
+
 def _covers(rows: Iterable[Row]) -> str:
     draws = {row.value.draws for row in rows if row.value is not None and row.control is None}
     if not draws:
@@ -61,7 +76,8 @@ def _covers(rows: Iterable[Row]) -> str:
 
 LEGEND = (
     "Rank: the best and all that are not shown to be below it share rank 1 (paired, Holm over"
-    " the comparisons with the best, 5 %); the rest are ranked the same way among themselves."
+    " the comparisons with the best: the true best is left out in at most 5 % of tables); the rest"
+    " are ranked the same way among themselves."
     " Behind the best: paired difference from the first row, with a"
     " 95 % interval that is not adjusted for the number of rows. Sees: the smallest difference"
     " that one comparison at 5 % shows with a probability of 80 %, for the median pair."
@@ -74,8 +90,17 @@ LEGEND = (
 OVERALL = (
     "For entrants complete in every task: mean of the main metrics; mean of the ranks above; win"
     " rate, in %, over tasks and the other complete entrants, a difference that is not shown"
-    " being half a win; improvability, the % of its error that the best of them does not make"
+    " being half a win; Elo, the strengths that fit these wins best (Bradley-Terry), mean 1000,"
+    " where no part of the entrants always wins;"
+    " improvability, the % of its error that the best of them does not make"
     " (0 is best)."
+)
+TRANSFERS = (
+    "LogME: log evidence per item of a linear model on the features of the labelled items, no head"
+    " trained; higher is better, comparable within a task. Came out: the best of the"
+    " backbone's complete rows above (which have its interval). Weighted tau: agreement of the"
+    " two orders, from -1 to 1, exchanges at the top weighing most; none for fewer than three"
+    " backbones. In brackets the least and the most of single draws."
 )
 CHECKS = (
     "Shuffled labels: kappa, beside accuracy and its chance levels (1/k, majority, matched to"

@@ -187,3 +187,15 @@ def test_a_failed_trial_costs_that_trial(register, workbench):
     record = execute(cell, 1, workbench).record
     assert record.parameters["C"] == 1.0
     assert [trial.failure for trial in record.trials] == ["too large", None]
+
+
+def test_logme_is_of_the_labelled_items_and_the_same_for_every_method(run_cells):
+    raw = digits(controls=["shuffled-labels"])
+    raw["method"] = [{"name": "probe"}, {"name": "knn"}]
+    records = run_cells(plan_of(raw))
+    plain = [r for r in records if r.control is None]
+    shuffled = [r for r in records if r.control == "shuffled-labels"]
+    assert len({r.transferability["logme"] for r in plain}) == 1
+    assert np.isfinite(plain[0].transferability["logme"])
+    assert shuffled
+    assert all(r.transferability == {} for r in shuffled)

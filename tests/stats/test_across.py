@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from bench.stats import FEWEST, across, elo, pairwise
+from bench.stats import FEWEST, across, elo, pairwise, rated
 from bench.stats.across import RESAMPLES, expanded, over_tasks, resamples, wins
 
 shapes = st.tuples(st.integers(1, 6), st.integers(1, 7))
@@ -182,6 +182,20 @@ def test_bencheval_says_the_same(evaluator, seed):
     assert found.rank.value == pytest.approx(board["rank"].to_numpy())
     assert found.improvability.value == pytest.approx(board["improvability"].to_numpy())
     assert elo(at_once(x)).value == pytest.approx(board["elo"].to_numpy(), abs=0.01)
+
+
+def test_ratings_exist_where_no_part_always_wins():
+    chain = np.array([[[0, 1, 1], [0, 0, 1], [0, 0, 0]]] * 3, dtype=bool)
+    assert not rated(chain)
+    upset = chain.copy()
+    upset[0] = chain[0].T  # the last beats all, once
+    assert rated(upset)
+    apart = chain.copy()
+    apart[:, 1, 2] = False  # the first always wins, the rest tie
+    assert not rated(apart)
+    tied = chain.copy()
+    tied[0, 0, 1] = tied[1, 1, 2] = False  # a tie is half a win for both
+    assert rated(tied)
 
 
 def test_expanded_intervals_of_elo_are_wider_than_benchevals_plain_ones(evaluator):

@@ -91,6 +91,7 @@ class Maker:
         provenance: Provenance = PROVENANCE,
         identity: dict | None = None,
         bytes_peak: int | None = 250_000_000,
+        transferability: dict | None = None,
     ) -> Record:
         true = truth(task, items, classes) if true is None else true
         if predicted is None:
@@ -159,6 +160,7 @@ class Maker:
                 truncated_share=None,
                 batches=3,
             ),
+            transferability=transferability or {},
             bytes_peak=bytes_peak,
             data=DataReport(
                 fingerprint=digest(task),
