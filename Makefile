@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slow test-gpu check format tables microbench gate baseline clean
+.PHONY: help setup bench test test-slow test-gpu check format tables microbench simulate gate baseline clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ tables: $(STAMP)  ## Derive the tables of results/ from its records again
 
 microbench: $(STAMP)  ## Time the hot paths (pytest-benchmark)
 	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,ops,rounds -m ''
+
+simulate: $(STAMP)  ## Coverage, false alarms and power of the statistics: docs/simulations.md (minutes)
+	$(BIN)/python -m tests.tools.simulate
 
 gate: $(STAMP)  ## Run SUITE anew and judge it against results/ (REF=main times the hot path, too)
 	rm -rf runs/gate/$(NAME)
