@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
-
-import numpy as np
 
 from bench.core.errors import UserError
 from bench.gate.verdict import Verdict
+from bench.stats.ratios import paired_ratio, spread_alike
 
 LEAST_PAIRS = 15
-RESAMPLES = 2000
-_MAD_TO_SD = 1.4826
-"""A standard deviation in median absolute deviations, for normal noise."""
 
 
 class Checkout(StrEnum):
@@ -81,24 +76,21 @@ def decide(runs: Sequence[Run], margin: float) -> Timing:
     found = list(zip(runs[::2], runs[1::2], strict=True))
     if any({a.checkout, b.checkout} != set(Checkout) for a, b in found) or not found:
         raise ValueError("runs must be pairs of base and head")
-    ratios = np.array([_log_ratio(*pair) for pair in found])
-    alike = [np.log(b.seconds / a.seconds) for a, b in pairwise(runs) if a.checkout is b.checkout]
-    spread = _MAD_TO_SD * float(np.median(np.abs(alike))) if alike else np.inf
-    rng = np.random.default_rng(0)
-    picks = rng.integers(0, len(ratios), (RESAMPLES, len(ratios)))
-    low, high = np.quantile(np.median(ratios[picks], axis=1), (0.025, 0.975))
-    limit = np.log1p(margin)
+    sides = [{run.checkout: run.seconds for run in pair} for pair in found]
+    ratio = paired_ratio([s[Checkout.HEAD] for s in sides], [s[Checkout.BASE] for s in sides])
+    spread = spread_alike([run.checkout for run in runs], [run.seconds for run in runs])
+    limit = 1 + margin
     if spread > margin / 2:
         verdict = Verdict.UNDECIDED
-    elif low > limit:
+    elif ratio.low > limit:
         verdict = Verdict.REGRESSION
     else:
-        verdict = Verdict.BETTER if high < -limit else Verdict.PASS
+        verdict = Verdict.BETTER if ratio.high < 1 / limit else Verdict.PASS
     return Timing(
         verdict=verdict,
-        ratio=float(np.exp(np.median(ratios))),
-        low=float(np.exp(low)),
-        high=float(np.exp(high)),
+        ratio=ratio.ratio,
+        low=ratio.low,
+        high=ratio.high,
         spread=spread,
         margin=margin,
         runs=tuple(runs),
@@ -117,8 +109,3 @@ def twice(measure: Callable[[Checkout], float], pairs: int, margin: float) -> tu
     if first.verdict is not Verdict.UNDECIDED:
         return first, False
     return decide(series(measure, pairs), margin), True
-
-
-def _log_ratio(a: Run, b: Run) -> float:
-    base, head = (a, b) if a.checkout is Checkout.BASE else (b, a)
-    return float(np.log(head.seconds / base.seconds))

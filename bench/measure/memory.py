@@ -1,19 +1,60 @@
-"""Peak memory of this process, from the kernel's own accounting."""
+"""Peak memory: of this process by the kernel's own accounting, of a device by torch's."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
 
-def reset_peak() -> None:
-    """Start a new peak of the resident set (proc(5): writing 5 to clear_refs); Linux only."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """Peak bytes since `reset_peak`; None is what there is not, or the system does not tell.
+
+    `bytes_allocated` is what tensors took on the device at once, `bytes_reserved` what the
+    allocator had taken for them: what another process could not have had.
+    """
+
+    bytes_resident: int | None
+    bytes_allocated: int | None = None
+    bytes_reserved: int | None = None
+
+
+def reset_peak(device: str = "cpu", cuda: Any = None) -> None:
+    """Start a new peak: of the resident set (Linux only), and of the device where it is CUDA.
+
+    The resident set's by writing 5 to clear_refs (proc(5)). On CUDA what the allocator keeps
+    unused is given back first: else the peak reserved is that of the case before.
+
+    Args:
+        device: "cpu" or "cuda".
+        cuda: `torch.cuda`, injected in tests.
+    """
     with contextlib.suppress(OSError):  # elsewhere the peak is of the whole process
         _CLEAR.write_text("5")
+    if device.startswith("cuda"):
+        cuda = _cuda() if cuda is None else cuda
+        cuda.init()  # without it there is nothing to reset, and torch raises
+        cuda.synchronize(device)
+        cuda.empty_cache()
+        cuda.reset_peak_memory_stats(device)
+
+
+def peak(device: str = "cpu", cuda: Any = None) -> Peak:
+    """Peak memory since `reset_peak` of the same device."""
+    if not device.startswith("cuda"):
+        return Peak(bytes_resident=bytes_peak())
+    cuda = _cuda() if cuda is None else cuda
+    return Peak(
+        bytes_resident=bytes_peak(),
+        bytes_allocated=int(cuda.max_memory_allocated(device)),
+        bytes_reserved=int(cuda.max_memory_reserved(device)),
+    )
 
 
 def bytes_peak() -> int | None:
@@ -23,3 +64,9 @@ def bytes_peak() -> int | None:
     except OSError:
         return None
     return int(match[1]) * 1024 if match else None
+
+
+def _cuda() -> Any:
+    import torch
+
+    return torch.cuda

@@ -24,7 +24,7 @@ from bench.core.record import DataReport, PhaseName, Record, Status
 from bench.core.scoring import all_scores, chance_levels
 from bench.core.suite import Control
 from bench.core.task import Input, Split
-from bench.measure import Phases, bytes_peak, provenance, reset_peak
+from bench.measure import Phases, peak, provenance, reset_peak
 from bench.runner.identify import identity_fields, precision_of
 from bench.runner.tune import Choice, choose, divide
 from bench.runner.workbench import FeatureSource, Loaded, Workbench
@@ -69,7 +69,7 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         UserError: if data or weights cannot be had.
     """
     phases = Phases()
-    reset_peak()
+    reset_peak(bench.device)
     seed = seed_everything(cell)
     method = methods.registry()[cell.method.name]
     with phases.phase(PhaseName.LOAD):
@@ -104,8 +104,8 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         phases=phases.seconds,
         extraction=source.meter.summary(source.facts(needed)) if source else None,
         transferability=transferability(cell, method, learned, source, bench),
-        bytes_peak=bytes_peak(),
-        bytes_peak_device=device_peak(bench.device),
+        bytes_peak=(memory := peak(bench.device)).bytes_resident,
+        bytes_peak_device=memory.bytes_allocated,
         data=data_report(cell, loaded, labelled, draw, test, choice),
     )
     items = None if choice.indices is None else pool_positions(draw)[choice.indices]
@@ -199,14 +199,3 @@ def seed_everything(cell: Cell) -> int:
     np.random.seed(seed)  # noqa: NPY002 -- libraries still use the global state
     torch.manual_seed(seed)
     return seed
-
-
-def device_peak(device: str) -> int | None:
-    """Peak bytes allocated on a CUDA device since the last look."""
-    if device != "cuda":
-        return None
-    import torch
-
-    peak = int(torch.cuda.max_memory_allocated())
-    torch.cuda.reset_peak_memory_stats()
-    return peak

@@ -10,6 +10,7 @@ from bench.stats.paired import Comparison, compare
 from bench.stats.pairwise import Pairwise, pairwise
 from bench.stats.pareto import TOLERANCE, dominance, front, less
 from bench.stats.ranks import tie_groups
+from bench.stats.ratios import Ratio, median_interval, paired_ratio, spread_alike
 from bench.stats.shares import Shares, shares
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Covers",
     "Estimate",
     "Pairwise",
+    "Ratio",
     "Shares",
     "Spread",
     "across",
@@ -35,9 +37,12 @@ __all__ = [
     "holm",
     "less",
     "logme",
+    "median_interval",
+    "paired_ratio",
     "pairwise",
     "rated",
     "shares",
+    "spread_alike",
     "tie_groups",
     "two_way",
 ]
