@@ -10,8 +10,9 @@ are then the same computation for every metric.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,67 +23,102 @@ Classes = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 
-def _accuracy(true: Classes, predicted: Classes, k: int) -> Values:  # noqa: ARG001 -- one form
-    hits: Values = (true == predicted).astype(np.float64)
-    return hits
+class Counts:
+    """One prediction, with the counts that several metrics are made of: each is made once.
+
+    `true` and `predicted` are class ids `(n,)` below `k`.
+    """
+
+    def __init__(self, true: Classes, predicted: Classes, k: int) -> None:
+        self.true, self.predicted, self.k = true, predicted, k
+
+    @cached_property
+    def hit(self) -> Values:
+        """1 where an item's class was predicted, and else 0, `(n,)`."""
+        found: Values = (self.true == self.predicted).astype(np.float64)
+        return found
+
+    @cached_property
+    def of_true(self) -> NDArray[np.int64]:
+        """Items by their true class, `(k,)`."""
+        return np.bincount(self.true, minlength=self.k)
+
+    @cached_property
+    def of_predicted(self) -> NDArray[np.int64]:
+        """Items by their predicted class, `(k,)`."""
+        return np.bincount(self.predicted, minlength=self.k)
+
+    @cached_property
+    def hits(self) -> Values:
+        """Items that are right by their class, `(k,)`: whole numbers."""
+        found = np.bincount(self.true, weights=self.hit, minlength=self.k)
+        return np.asarray(found, dtype=np.float64)  # which it is, but numpy's types say otherwise
 
 
-def _macro_f1(true: Classes, predicted: Classes, k: int) -> Values:
+def _accuracy(of: Counts) -> Values:
+    return of.hit
+
+
+def _macro_f1(of: Counts) -> Values:
     """Mean F1 over the classes that stand in `true` or in `predicted` (as scikit-learn has it)."""
-    n = len(true)
-    both = np.bincount(true, minlength=k) + np.bincount(predicted, minlength=k)
-    hits = np.bincount(true[true == predicted], minlength=k)
+    both = of.of_true + of.of_predicted
     present = both > 0
     size = np.where(present, both, 1)
-    f1 = 2.0 * hits / size
+    f1 = 2.0 * of.hits / size
     weight = np.where(present, 1.0 / size, 0.0)  # of one item in its class
-    gain = 2.0 * (true == predicted) * weight[true]
-    loss = f1[true] * weight[true] + f1[predicted] * weight[predicted]
-    count = max(int(present.sum()), 1)
-    values: Values = f1.sum() / count + n * (gain - loss) / count
+    loss = f1 * weight
+    count = max(int(np.count_nonzero(present)), 1)
+    values: Values = (2.0 * weight).take(of.true)  # the gain of a hit
+    values *= of.hit
+    values -= loss.take(of.true) + loss.take(of.predicted)
+    values *= len(of.true)
+    values /= count
+    values += f1.sum() / count
     return values
 
 
-def _balanced_accuracy(true: Classes, predicted: Classes, k: int) -> Values:
+def _balanced_accuracy(of: Counts) -> Values:
     """Mean recall over the classes that stand in `true`."""
-    n = len(true)
-    support = np.bincount(true, minlength=k)
-    hits = np.bincount(true[true == predicted], minlength=k)
-    present = support > 0
-    recall = hits / np.where(present, support, 1)
-    count = max(int(present.sum()), 1)
-    influence = n * ((true == predicted) - recall[true]) / support[true] / count
-    values: Values = recall[present].sum() / count + influence
+    present = of.of_true > 0
+    support = np.where(present, of.of_true, 1)
+    recall = of.hits / support
+    count = max(int(np.count_nonzero(present)), 1)
+    values: Values = of.hit - recall.take(of.true)
+    values *= len(of.true)
+    values /= support.take(of.true)
+    values /= count
+    values += recall[present].sum() / count
     return values
 
 
-def _kappa(true: Classes, predicted: Classes, k: int) -> Values:
+def _kappa(of: Counts) -> Values:
     """Cohen's kappa (Cohen, 1960): agreement beyond chance; 0 for a guess that knows only shares.
 
     Where chance agreement is complete (one class alone) it is 0, as nothing can be told.
     """
-    n = max(len(true), 1)
-    p_true = np.bincount(true, minlength=k) / n
-    p_predicted = np.bincount(predicted, minlength=k) / n
-    hit = (true == predicted).astype(np.float64)
-    agreed, chance = hit.mean(), float(p_true @ p_predicted)
+    n = max(len(of.true), 1)
+    p_true, p_predicted = of.of_true / n, of.of_predicted / n
+    agreed, chance = float(of.hits.sum()) / n, float(p_true @ p_predicted)
     if chance >= 1.0:
-        return np.zeros(len(true))
-    kappa = (agreed - chance) / (1 - chance)
-    of_chance = p_predicted[true] + p_true[predicted] - 2 * chance
-    values: Values = (
-        kappa + (hit - agreed) / (1 - chance) - (1 - agreed) / (1 - chance) ** 2 * of_chance
-    )
+        return np.zeros(len(of.true))
+    of_chance: Values = p_predicted.take(of.true)
+    of_chance += p_true.take(of.predicted)
+    of_chance -= 2 * chance
+    of_chance *= (1 - agreed) / (1 - chance) ** 2
+    values: Values = of.hit - agreed
+    values /= 1 - chance
+    values += (agreed - chance) / (1 - chance)
+    values -= of_chance
     return values
 
 
-CLASSIFICATION: Mapping[str, Callable[[Classes, Classes, int], Values]] = {
+CLASSIFICATION: Mapping[str, Callable[[Counts], Values]] = {
     "accuracy": _accuracy,
     "macro_f1": _macro_f1,
     "balanced_accuracy": _balanced_accuracy,
     "kappa": _kappa,
 }
-"""Every metric of classification: true and predicted class ids `(n,)`, number of classes."""
+"""Every metric of classification: per-item values `(n,)` of one prediction."""
 
 
 def item_values(metric: str, true: Classes, predicted: Classes, k: int) -> Values:
@@ -91,14 +127,28 @@ def item_values(metric: str, true: Classes, predicted: Classes, k: int) -> Value
     Raises:
         UserError: if no metric has that name.
     """
-    if metric not in CLASSIFICATION:
-        raise UserError(f"no metric is named {metric!r}{did_you_mean(metric, CLASSIFICATION)}")
-    return CLASSIFICATION[metric](true, predicted, k)
+    return several_values((metric,), true, predicted, k)[0]
+
+
+def several_values(
+    metrics: Sequence[str], true: Classes, predicted: Classes, k: int
+) -> list[Values]:
+    """Per-item values of several metrics, which share what they count.
+
+    Raises:
+        UserError: if no metric has one of the names.
+    """
+    counts = Counts(true, predicted, k)
+    for metric in metrics:
+        if metric not in CLASSIFICATION:
+            raise UserError(f"no metric is named {metric!r}{did_you_mean(metric, CLASSIFICATION)}")
+    return [CLASSIFICATION[metric](counts) for metric in metrics]
 
 
 def score(true: Classes, predicted: Classes, k: int) -> dict[str, float]:
     """All classification metrics of one prediction."""
-    return {name: float(f(true, predicted, k).mean()) for name, f in CLASSIFICATION.items()}
+    found = several_values(tuple(CLASSIFICATION), true, predicted, k)
+    return {name: float(values.mean()) for name, values in zip(CLASSIFICATION, found, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)

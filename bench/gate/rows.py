@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from bench.core.identity import canonical_json, digest
+from bench.core.grouping import configuration_of, in_order, labels_of, mark
+from bench.core.identity import canonical_json
 from bench.core.record import Record, Status
 
 Labels: TypeAlias = tuple[str, str, str, str]
 Cells: TypeAlias = Mapping[tuple[int, int], Record]
-
-_REPEATS = frozenset({"draw", "seed"})
 
 COMPARABLE = {
     "protocol": "the protocol",
@@ -67,10 +66,8 @@ def couples(baseline: Iterable[Record], candidate: Iterable[Record]) -> list[Cou
 def _rows(records: Iterable[Record]) -> dict[Labels, dict[str, Cells]]:
     """Records by labels, by configuration, by draw and seed."""
     found: dict[Labels, dict[str, dict[tuple[int, int], Record]]] = defaultdict(dict)
-    for record in sorted(records, key=lambda r: (r.draw, r.seed, r.run_id)):
-        labels = (record.task, record.backbone, record.method, record.control or "")
-        rest = {k: v for k, v in record.identity.items() if k not in _REPEATS}
-        row = found[labels].setdefault(canonical_json(rest), {})
+    for record in in_order(records):
+        row = found[record.task, *labels_of(record)].setdefault(configuration_of(record), {})
         row[record.draw, record.seed] = record
     return {labels: dict(rows) for labels, rows in found.items()}
 
@@ -108,7 +105,7 @@ def _identity(configuration: str) -> dict[str, Any]:
 def _name(labels: Labels, configuration: str | None) -> str:
     task, backbone, method, control = labels
     name = f"{task} / {backbone} / {method}" + (f" [{control}]" if control else "")
-    return f"{name} #{digest(configuration)[:6]}" if configuration else name
+    return f"{name} {mark(configuration)}" if configuration else name
 
 
 def _couple(name: str, labels: Labels, ours: Cells, theirs: Cells) -> Couple:

@@ -84,4 +84,5 @@ def flat(values: Values) -> bool:
 
 def binary(values: Values) -> bool:
     """Whether all values are 0 or 1."""
-    return bool(((values == 0.0) | (values == 1.0)).all())
+    first = values.flat[0] if values.size else 0.0  # mostly that is enough
+    return first in {0.0, 1.0} and bool(((values == 0.0) | (values == 1.0)).all())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse.csgraph import connected_components
 
 from bench.stats.across import FEWEST, Spread, expanded, resamples, wins
 from bench.stats.anova import Values
@@ -62,6 +61,8 @@ def rated(better: ArrayLike) -> bool:
     alone says by how much, and no table should print it.
     """
     given = np.asarray(better, dtype=np.bool_)
+    from scipy.sparse.csgraph import connected_components  # 0.07 s that few tables need
+
     not_lost = ~given.transpose(0, 2, 1).all(axis=0)  # i beat j, or tied, at least once
     parts, _ = connected_components(not_lost, directed=True, connection="strong")
     return bool(parts == 1)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import bdtr
 
 from bench.stats.anova import FLAT, Values, binary, flat, matrix
-from bench.stats.components import ALPHA
+from bench.stats.components import ALPHA, Components
 from bench.stats.intervals import Covers, none_in, two_way
 
 Z = 1.959963984540054
@@ -22,6 +22,7 @@ class Comparison:
 
     p is the alpha at which the interval just touches 0, so the two agree; but with one
     draw of 0/1 values it is exact, the interval is an approximation, and p decides.
+    `parts` are the variances of the difference as `two_way` has them.
     """
 
     difference: float
@@ -31,6 +32,7 @@ class Comparison:
     draws: int
     items: int
     covers: Covers
+    parts: Components
 
     @property
     def significant(self) -> bool:
@@ -72,6 +74,7 @@ def compare(a: ArrayLike, b: ArrayLike) -> Comparison:
         draws=found.draws,
         items=found.items,
         covers=found.covers,
+        parts=found.parts,
     )
 
 
@@ -118,4 +121,5 @@ def _mcnemar(a: Values, b: Values) -> Comparison:
         draws=1,
         items=items,
         covers=Covers.ITEMS,
+        parts=two_way((a - b)[None]).parts,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.stats import Estimate
+from bench.stats import Estimate, Shares
 from bench.tables.entrants import BOUNDS
 from bench.tables.rows import Gap
 
@@ -57,6 +57,13 @@ def score(value: float | None, metric: str) -> str:
     if value is None:
         return NONE
     return fixed(100 * value, 1) if is_share(metric) else fixed(value, 3)
+
+
+def parts(found: Shares | None) -> str:
+    """`61 / 9 / 26 / 4`: percent of a variance."""
+    if found is None:
+        return NONE
+    return " / ".join(fixed(100 * x, 0) for x in (found.draw, found.seed, found.item, found.rest))
 
 
 def percent(share: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import StoreError
-from bench.core.identity import digest
-from bench.core.metrics import item_values
+from bench.core.grouping import configuration_of, in_order, labels_of, mark, over_seeds
+from bench.core.metrics import several_values
 from bench.core.record import Record, Status
-from bench.stats import Bounds, Estimate, two_way
+from bench.stats import Bounds, Estimate, Shares, shares, two_way
 from bench.store import Items, Store
-from bench.tables.problem import Problem, configuration_of, problem_of, told_apart
+from bench.tables.problem import APART, Problem, problem_of, told_apart
 
 BOUNDS: dict[str, Bounds] = {
     "accuracy": (0.0, 1.0),
@@ -54,13 +54,15 @@ class Entrant:
     """A group with what its successful records predicted.
 
     `values[metric]` is `(draws, items)` float64, a draw's seeds averaged: repeats are
-    no replicates. `true` `(items,)` is empty where nothing succeeded.
+    no replicates. `true` `(items,)` is empty where nothing succeeded. `shares` is where the
+    main metric's variance comes from, where every draw has several seeds, as many as the others.
     """
 
     group: Group
     draws: tuple[int, ...]
     true: NDArray[np.int64]
     values: dict[str, NDArray[np.float64]]
+    shares: Shares | None = None
 
     def estimate(self, metric: str) -> Estimate | None:
         """Mean and interval of a metric; None where nothing succeeded."""
@@ -77,20 +79,20 @@ class Entrant:
 def groups(records: Iterable[Record]) -> dict[Problem, list[Group]]:
     """Records by problem and row; rows that share every label say how they differ."""
     found: dict[Problem, dict[tuple[str, str, str, str], list[Record]]] = defaultdict(dict)
-    for record in sorted(records, key=lambda r: (r.draw, r.seed, r.run_id)):
-        key = (record.backbone, record.method, record.control or "", configuration_of(record))
+    for record in in_order(records):
+        key = (*labels_of(record), configuration_of(record, APART))
         found[problem_of(record)].setdefault(key, []).append(record)
     apart = told_apart(found)
     return {apart[p]: _groups(apart[p], rows) for p, rows in found.items()}
 
 
 def _groups(problem: Problem, rows: dict[tuple[str, str, str, str], list[Record]]) -> list[Group]:
-    labels = [key[:3] for key in rows]
+    several = Counter(key[:3] for key in rows)
     made = []
     for key, records in sorted(rows.items()):
         backbone, method, control, configuration = key
-        if labels.count(key[:3]) > 1:
-            method = f"{method} #{digest(configuration)[:6]}"
+        if several[key[:3]] > 1:
+            method = f"{method} {mark(configuration)}"
         made.append(
             Group(
                 problem=problem,
@@ -111,8 +113,8 @@ def load(store: Store, group: Group) -> Entrant:
         StoreError: if predictions are missing or damaged, or records of one row were
             tested on different items.
     """
-    metrics = (group.problem.metric, *SIDE_METRICS)
-    per_draw: dict[int, list[list[NDArray[np.float64]]]] = defaultdict(list)
+    metrics = tuple(dict.fromkeys((group.problem.metric, *SIDE_METRICS)))
+    per_draw: dict[int, list[NDArray[np.float64]]] = defaultdict(list)  # (metrics, N) a seed
     first: Items | None = None
     for record in group.succeeded:
         items = store.predictions(record)
@@ -123,19 +125,24 @@ def load(store: Store, group: Group) -> Entrant:
                 f" {group.problem.task} / {group.method} have different test items,"
                 " under one data fingerprint: one of them is not of this data"
             )
-        arguments = (items.true, items.predicted, items.classes)
-        per_draw[record.draw].append([item_values(metric, *arguments) for metric in metrics])
-    draws = tuple(sorted(per_draw))
+        values = several_values(metrics, items.true, items.predicted, items.classes)
+        per_draw[record.draw].append(np.array(values))
+    by_draw = np.array(over_seeds(per_draw).swapaxes(0, 1)) if per_draw else ()
     return Entrant(
         group=group,
-        draws=draws,
+        draws=tuple(sorted(per_draw)),
         true=np.zeros(0, dtype=np.int64) if first is None else first.true,
-        values={
-            metric: np.stack([_mean([seed[i] for seed in per_draw[draw]]) for draw in draws])
-            for i, metric in enumerate(metrics)
-            if draws
-        },
+        values=dict(zip(metrics, by_draw, strict=True)) if per_draw else {},
+        shares=_shares([[seed[0] for seed in per_draw[draw]] for draw in sorted(per_draw)]),
     )
+
+
+def _shares(main: Sequence[Sequence[NDArray[np.float64]]]) -> Shares | None:
+    """From values `(N,)` of each seed of each draw."""
+    seeds = {len(of_draw) for of_draw in main}
+    if len(seeds) != 1 or seeds == {1}:
+        return None
+    return shares(np.array(main))
 
 
 def check_same_items(entrants: Sequence[Entrant]) -> None:
@@ -152,7 +159,3 @@ def check_same_items(entrants: Sequence[Entrant]) -> None:
                 f"records {one} and {other} of {entrant.group.problem.task} have different test"
                 " items, under one data fingerprint: one of them is not of this data"
             )
-
-
-def _mean(seeds: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return seeds[0] if len(seeds) == 1 else np.mean(seeds, axis=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 LONGEST = 120
 """Characters of a name that a table shows."""
@@ -30,6 +31,7 @@ _LATEX = {
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 -- spreadsheets take wide ones too
 
 
+@lru_cache(maxsize=4096)  # names repeat from row to row
 def clean(text: str, longest: int = LONGEST) -> str:
     """One line without terminal escapes, control characters or marks that turn text round."""
     kept = []

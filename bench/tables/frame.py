@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     "task", "train", "modality", "backbone", "method", "control",
     "metric", "value", "low", "high", "covers", "n", "draws", "labels",
+    "share_draw", "share_seed", "share_item", "share_rest",
     "macro_f1", "macro_f1_low", "macro_f1_high", "kappa", "kappa_low", "kappa_high",
     "rank", "behind", "behind_low", "behind_high", "front",
     "throughput", "seconds", "bytes_peak", "bytes_peak_device", "trials", "trials_budget",
@@ -22,11 +23,13 @@ COLUMNS = (
 )  # fmt: skip
 """The frame's columns. `throughput` is in items per second, `n` counts test items; `behind` is
 the paired difference from the first ranked row of the problem, its interval not adjusted.
-`front` is whether no row on the front dominates it (`bench.tables.front`)."""
+`share_*` are the parts of the variance of `value` (`bench.stats.Shares`), where draws have several
+seeds. `front` is whether no row on the front dominates it (`bench.tables.front`)."""
 
 _WHOLE = ("n", "draws", "rank", "bytes_peak", "bytes_peak_device", "trials", "trials_budget")
 _REAL = (
-    "value", "low", "high", "macro_f1", "macro_f1_low", "macro_f1_high",
+    "value", "low", "high", "share_draw", "share_seed", "share_item", "share_rest",
+    "macro_f1", "macro_f1_low", "macro_f1_high",
     "kappa", "kappa_low", "kappa_high", "behind", "behind_low", "behind_high",
     "throughput", "seconds",
 )  # fmt: skip
@@ -69,6 +72,10 @@ def plain(row: Row) -> dict[str, Any]:
         "n": value.items if value else None,
         "draws": value.draws if value else 0,
         "labels": row.labels,
+        "share_draw": row.shares.draw if row.shares else None,
+        "share_seed": row.shares.seed if row.shares else None,
+        "share_item": row.shares.item if row.shares else None,
+        "share_rest": row.shares.rest if row.shares else None,
         **_three("macro_f1", row.macro_f1),
         **_three("kappa", row.kappa),
         "rank": row.rank,

@@ -14,6 +14,10 @@ from bench.tables.front import Better
 from bench.tables.problem import Problem
 from bench.tables.rows import Row
 
+ELO_MOST = 64
+"""Entrants up to which Elo is resampled: its work grows with their cube, and a rating without an
+interval is no number for a table."""
+
 Entrants: TypeAlias = Mapping[tuple[str, str], Mapping[Problem, Row]]
 
 
@@ -110,7 +114,7 @@ def _across(
     _fill(numbers, "rank", found.rank)
     if found.win_rate is not None:  # there are others to be compared with
         _fill(numbers, "win_rate", found.win_rate)
-        if rated(better):
+        if len(names) <= ELO_MOST and rated(better):
             _fill(numbers, "elo", elo(better))
         _fill(numbers, "improvability", found.improvability)
     return numbers

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from bench.core.identity import canonical_json, digest
+from bench.core.grouping import REPEATS
+from bench.core.identity import canonical_json
 from bench.core.record import Record
 
 _PROBLEM = ("data", "train", "test_size", "main_metric")
-_REPEATS = ("draw", "seed")
+
+APART = REPEATS.union(_PROBLEM)
+"""Parts of the identity that are not an entrant's: its problem's, and those of its repeats."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,19 +41,19 @@ class Problem:
 def problem_of(record: Record) -> Problem:
     """The problem a record belongs to."""
     parts = {name: record.identity.get(name) for name in _PROBLEM}
+    return _problem(canonical_json([record.task, record.modality, parts]), record.main_metric)
+
+
+@lru_cache(maxsize=1024)  # thousands of records have one
+def _problem(deciding: str, metric: str) -> Problem:
+    """From the canonical JSON of all that decides it, and the metric where that names none."""
+    task, modality, parts = json.loads(deciding)
     return Problem(
-        task=record.task,
+        task=task,
         train=_train_words(parts["train"], parts["test_size"]),
-        modality=record.modality,
-        metric=str(parts["main_metric"] or record.main_metric),
-        key=digest([record.task, record.modality, parts]),
-    )
-
-
-def configuration_of(record: Record) -> str:
-    """All that makes an entrant, the problem and its repeats apart, as canonical JSON."""
-    return canonical_json(
-        {key: v for key, v in record.identity.items() if key not in {*_PROBLEM, *_REPEATS}}
+        modality=modality,
+        metric=str(parts["main_metric"] or metric),
+        key=hashlib.sha256(deciding.encode("ascii")).hexdigest(),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.core.record import Record
-from bench.stats import Estimate, Pairwise, pairwise, tie_groups
+from bench.stats import Estimate, Pairwise, Shares, pairwise, tie_groups
 from bench.tables.costs import Costs, Rates, costs
 from bench.tables.entrants import Entrant
 from bench.tables.front import MARGIN, Better, worth_a_look
@@ -28,6 +28,7 @@ class Gap:
 class Row:
     """One (task, backbone, method, control) over its draws and seeds.
 
+    `shares` is where the variance of `value` comes from, where draws have several seeds.
     `value` (the main metric), `macro_f1` and `kappa` are None where nothing succeeded;
     a row is `complete` when every draw of its peers is there and nothing failed, and
     only complete rows without a control have a rank. `behind` is a ranked row's main
@@ -40,6 +41,7 @@ class Row:
     method: str
     control: str | None
     value: Estimate | None
+    shares: Shares | None
     macro_f1: Estimate | None
     kappa: Estimate | None
     rank: int | None
@@ -111,6 +113,7 @@ def _row(entrant: Entrant, status: str, rank: int | None, spent: Costs) -> Row:
         method=group.method,
         control=group.control,
         value=entrant.estimate(group.problem.metric),
+        shares=entrant.shares,
         macro_f1=entrant.estimate("macro_f1"),
         kappa=entrant.estimate("kappa"),
         rank=rank,

@@ -78,6 +78,7 @@ def _problem(board: Board, problem: Problem) -> Section:
         _own("n test", (cells.whole(r.value.items if r.value else None) for r in rows)),
         _own("labels", (r.labels for r in rows)),
         _own("draws", (cells.whole(r.value.draws if r.value else 0) for r in rows)),
+        _own("variance: draw / seed / item / rest, %", (cells.parts(r.shares) for r in rows)),
         _own("items/s", (cells.amount(r.costs.items_per_second) for r in rows)),
         _own("s per cell", (cells.amount(r.costs.seconds) for r in rows)),
         _own("peak MB", (cells.megabytes(r.costs.bytes_peak) for r in rows)),
@@ -89,7 +90,12 @@ def _problem(board: Board, problem: Problem) -> Section:
     ]
     hidden = {"device"} if len(devices) <= 1 else set()
     spare = {"device MB", "behind the best"}
-    shown = [c for c in columns if c.head not in hidden and not (c.empty and c.head in spare)]
+    shown = [
+        c
+        for c in columns
+        if c.head not in hidden
+        and not (c.empty and (c.head in spare or c.head.startswith("variance")))
+    ]
     note = f"{words.of_problem(rows, board.sees.get(problem))} {board.facts.get(problem, '')}"
     return Section(problem.title, note.strip(), tuple(shown))
 

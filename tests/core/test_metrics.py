@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from bench.core.errors import UserError
-from bench.core.metrics import CLASSIFICATION, chance, item_values, score
+from bench.core.metrics import CLASSIFICATION, chance, item_values, score, several_values
 
 PAIRS = (
     st.integers(1, 60)
@@ -63,3 +63,11 @@ def test_chance_has_three_meanings():
 def test_unknown_metric_says_what_is_near():
     with pytest.raises(UserError, match="did you mean 'macro_f1'"):
         item_values("macrof1", np.array([0]), np.array([0]), 1)
+
+
+@given(PAIRS)
+def test_several_metrics_at_once_are_each_by_itself(pair):
+    for name, values in zip(
+        CLASSIFICATION, several_values(tuple(CLASSIFICATION), *pair, 5), strict=True
+    ):
+        np.testing.assert_array_equal(values, item_values(name, *pair, 5))

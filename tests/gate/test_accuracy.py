@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.gate.accuracy import Scores, judge, paired
-from bench.gate.power import sees
 from bench.stats import two_way
 from tests.gate.planted import DISCORDANCE, family, rates
 
@@ -58,23 +57,14 @@ def test_among_many_rows_the_printed_power_is_that_of_the_family():
     assert among[0] < 0.5  # as printed: 3 points are far below what 8 rows let be seen
 
 
-def test_the_power_of_one_row_is_that_of_bench_stats():
+def test_a_stricter_level_sees_less():
     rng = np.random.default_rng(3)
     for draws in (1, 2, 3, 10):
         parts = two_way(rng.normal(size=(draws, 50))).parts
-        assert sees(parts, 1) == pytest.approx(float(parts.sees()))
-        # the same formula, entered at alpha / m by its other door
-        assert sees(parts, 2) > sees(parts, 1)
-    wide = two_way(rng.normal(size=(3, 50))).parts
-    assert sees(wide, 1_000_000) > 100
-
-
-def test_the_formula_at_another_alpha_is_the_same_formula(monkeypatch):
-    from bench.gate import power
-
-    parts = two_way(np.random.default_rng(4).normal(size=(3, 80))).parts
-    monkeypatch.setattr(power, "LEVEL", 1 - 2 * 0.05)  # alpha / 2 of twice 5 %
-    assert sees(parts, 2) == pytest.approx(float(parts.sees()))
+        sizes = [float(parts.sees(alpha)) for alpha in (0.2, 0.05, 0.025, 0.001)]
+        assert sizes == sorted(sizes)
+        assert sizes[1] == pytest.approx(float(parts.sees()))
+        assert sizes[1] > float(parts.half())
 
 
 def table(seed, draws, shift):

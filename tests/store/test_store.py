@@ -1,15 +1,18 @@
 """Records on disk: whole or not at all, first commit wins, damage is named."""
 
 import dataclasses
+import gc
 import hashlib
+import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load
 
 from bench.core.errors import StoreError
 from bench.core.predictions import ClassPredictions
 from bench.core.record import SCHEMA, Failure, Provenance, Record, Status
-from bench.store import Store, copy_final, items_of, to_bytes
+from bench.store import Store, copy_final, items_of, records, to_bytes
 from bench.store.predictions import from_bytes
 from bench.store.records import decode, encode
 
@@ -173,3 +176,63 @@ def test_publishing_copies_the_final_records_alone(tmp_path):
 def test_a_folder_without_a_run_is_said_to_be_one(tmp_path):
     with pytest.raises(StoreError, match="holds no run"):
         Store(tmp_path).suite()
+
+
+def test_predictions_are_what_safetensors_reads():
+    for k in (3, 300):
+        data = predictions(50, k)
+        items, tensors = from_bytes(data, "x"), load(data)
+        assert items.classes == k
+        for name, tensor in tensors.items():
+            ours = getattr(items, name)
+            np.testing.assert_array_equal(ours, tensor.astype(ours.dtype))
+        assert (items.true.dtype, items.p_true.dtype) == (np.int64, np.float32)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header.pop("true"),
+        lambda header: header.update(other=header["true"]),
+        lambda header: header.pop("__metadata__"),
+        lambda header: header["true"].update(dtype="F32"),
+        lambda header: header["true"].update(shape=[4]),
+        lambda header: header["true"].update(data_offsets=[1, 6]),
+        lambda header: header["predicted"].update(data_offsets=header["true"]["data_offsets"]),
+        lambda header: header["p_true"].update(data_offsets=[-10, 0]),
+        lambda header: header["p_true"].update(data_offsets=[1 << 40, (1 << 40) + 10]),
+    ],
+)
+def test_a_header_that_says_something_else_is_damage(change):
+    data = predictions()
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    change(header)
+    made = json.dumps(header).encode()
+    with pytest.raises(StoreError, match="x: the predictions are damaged"):
+        from_bytes(len(made).to_bytes(8, "little") + made + data[start:], "x")
+
+
+def test_every_truncation_of_predictions_is_found():
+    data = predictions()
+    for length in range(len(data)):
+        with pytest.raises(StoreError, match="damaged"):
+            from_bytes(data[:length], "x")
+
+
+def test_a_record_of_an_older_schema_is_migrated(monkeypatch):
+    """Also where it would pass for one of today."""
+    data = encode(record(schema=SCHEMA - 1))
+    step = {SCHEMA - 1: lambda plain: {**plain, "schema": SCHEMA, "task": "renamed"}}
+    monkeypatch.setattr(records, "MIGRATIONS", step)
+    assert decode(data, "x") == record(task="renamed")
+
+
+def test_reading_leaves_the_collector_as_it_was(tmp_path):
+    store = Store(tmp_path)
+    store.add(record())
+    (path,) = (tmp_path / "records").iterdir()
+    path.write_bytes(b"no record")
+    with pytest.raises(StoreError, match="damaged"):
+        store.records()
+    assert gc.isenabled()

@@ -207,3 +207,20 @@ def test_it_loads_no_framework():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_several_seeds_a_draw_show_where_the_variance_comes_from(make, board_of):
+    for draw in range(3):
+        for seed in range(2):
+            make.cell(draw=draw, seed=seed, accuracy=0.8)
+        make.cell(method="knn", draw=draw, accuracy=0.7)
+    board = board_of()
+    probe, knn = (next(r for r in board.rows if r.method == m) for m in ("probe", "knn"))
+    found = leaderboard(make.store.folder).set_index("method")
+    assert knn.shares is None
+    assert probe.shares.draw + probe.shares.seed + probe.shares.item + probe.shares.rest == (
+        pytest.approx(1.0)
+    )
+    assert found.loc["probe", "share_item"] == pytest.approx(probe.shares.item)
+    assert np.isnan(found.loc["knn", "share_item"])
+    assert "variance: draw / seed / item / rest, %" in render(board, "md")
