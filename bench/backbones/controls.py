@@ -20,6 +20,8 @@ from bench.core.task import Input, Modality
 class RawPixels:
     """Pixels / 255, flattened; images of another size are resized to `max_length` a side."""
 
+    packs, tokenizer = False, ""
+
     def __init__(self, spec: BackboneSpec) -> None:
         self.spec = spec
 

@@ -41,20 +41,20 @@ class ImageEncoder:
     `pixels` makes a float tensor `(b, 3, h, w)` of RGB images; `features` runs the model.
     """
 
+    packs, tokenizer = False, ""
+
     def __init__(
         self,
         spec: BackboneSpec,
         model: Any,
         pixels: Callable[[PILImages], Any],
         features: Callable[[Any, Any], Any],
-        device: str,
         dtype: Any,
     ) -> None:
         self.spec = spec
         self._model = model
         self._pixels = pixels
         self._features = features
-        self._device = device
         self._dtype = dtype
 
     def prepare(self, inputs: Sequence[Input]) -> PreparedImages:
@@ -66,7 +66,7 @@ class ImageEncoder:
     def forward(self, batch: Any) -> Any:
         import torch
 
-        features = self._features(self._model, batch.to(self._device, self._dtype)).float()
+        features = self._features(self._model, batch.to(self._dtype)).float()
         return torch.nn.functional.normalize(features, dim=1) if self.spec.normalize else features
 
     def module(self) -> Any:
@@ -115,7 +115,6 @@ class EfficientNetLite:
                 (stack_resized(images, self.spec.max_length) - 127.0) / 128.0
             ),
             lambda net, pixels: net.extract_features(pixels).mean(dim=(2, 3)),
-            device,
             dtype,
         )
         if self.spec.weights is Weights.PRETRAINED:
@@ -125,11 +124,11 @@ class EfficientNetLite:
             model.to(device, dtype).eval()
         else:
             model.to(device, dtype)
-            calibrate_norms(encoder, calibration)
+            calibrate_norms(encoder, calibration, device)
         return encoder
 
 
-def calibrate_norms(encoder: ImageEncoder, inputs: Sequence[Input]) -> None:
+def calibrate_norms(encoder: ImageEncoder, inputs: Sequence[Input], device: str) -> None:
     """Set the batch norms' statistics to the mean over batches of `inputs`; no label is used.
 
     Raises:
@@ -149,7 +148,7 @@ def calibrate_norms(encoder: ImageEncoder, inputs: Sequence[Input]) -> None:
     with torch.no_grad():
         for start in range(0, len(inputs), 32):
             indices = np.arange(start, min(start + 32, len(inputs)))
-            encoder.forward(encoder.collate(prepared, indices))
+            encoder.forward(encoder.collate(prepared, indices).to(device))
     model.eval()
 
 
@@ -190,7 +189,7 @@ class VisionPlugin:
                 return states[:, 1:].mean(dim=1)  # patches, without the class token
             return states[:, 0]
 
-        return ImageEncoder(self.spec, model, pixels, features, device, torch_dtype(precision))
+        return ImageEncoder(self.spec, model, pixels, features, torch_dtype(precision))
 
 
 def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:

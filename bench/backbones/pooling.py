@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.core.backbone import Pooling
@@ -40,3 +41,15 @@ def pool(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
         last = width - 1 - mask.to(torch.int64).flip(dims=[1]).argmax(dim=1)
         return states[rows, last].float()
     raise ValueError(f"pooling {pooling.value!r} is not over positions")
+
+
+def pool_groups(states: Tensor, groups: Sequence[tuple[int, int]], pooling: Pooling) -> Tensor:
+    """Pool packed `states` `(t, d)` of texts in `groups` of one length each to `(b, d)` float32."""
+    import torch
+
+    parts, start = [], 0
+    for texts, length in groups:
+        of = states[start : start + texts * length].view(texts, length, -1)
+        parts.append(pool(of, None, pooling))
+        start += texts * length
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -5,50 +5,48 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.backbones.fused import fuse
 from bench.backbones.plugin import Plugin, adjusted
-from bench.backbones.pooling import pool
+from bench.backbones.pooling import pool, pool_groups
 from bench.backbones.pretrained import load_model
 from bench.core.asset import Asset, Source, Unpack
-from bench.core.backbone import Backbone, BackboneSpec, Pooling
+from bench.core.backbone import Backbone, BackboneSpec, Pooling, Tokens
+from bench.core.identity import digest
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Input, Modality
 
-
-@dataclass(frozen=True, slots=True)
-class PreparedText:
-    """Token ids of `n` texts, flat, with offsets `(n + 1,)`."""
-
-    ids: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    truncated: NDArray[np.bool_]
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        return np.diff(self.offsets)
+MOST_OF_A_TOKENIZER = 100_000_000
+"""Bytes; a larger file of a model's folder is something else."""
 
 
 class TextEncoder:
     """A loaded encoder; see `bench.core.backbone.Backbone`."""
 
-    def __init__(self, spec: BackboneSpec, model: Any, tokenizer: Any, device: str) -> None:
+    def __init__(
+        self, spec: BackboneSpec, model: Any, tokenizer: Any, folder: Path | None = None
+    ) -> None:
         self.spec = spec
         self._model = model
         self._tokenizer = tokenizer
-        self._device = device
         self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        self._fused = fuse(model)
+        self.packs = self._fused is not None
+        self.tokenizer = digest([tokenizer_digest(folder), spec.max_length]) if folder else ""
 
-    def prepare(self, inputs: Sequence[Input]) -> PreparedText:
+    def prepare(self, inputs: Sequence[Input]) -> Tokens:
         texts = list(inputs)
         fast = getattr(self._tokenizer, "backend_tokenizer", None)
         if fast is not None:
             fast.no_padding()
             fast.enable_truncation(max_length=self.spec.max_length)
-            encodings = fast.encode_batch(texts, add_special_tokens=True)
+            encodings = fast.encode_batch_fast(texts, add_special_tokens=True)
             ids = [encoding.ids for encoding in encodings]
             truncated = [bool(encoding.overflowing) for encoding in encodings]
         else:
@@ -61,19 +59,22 @@ class TextEncoder:
         ids = [row or [self._pad] for row in ids]
         offsets = np.zeros(len(ids) + 1, dtype=np.int64)
         np.cumsum([len(row) for row in ids], out=offsets[1:])
-        flat = np.fromiter((token for row in ids for token in row), np.int64, int(offsets[-1]))
-        return PreparedText(flat, offsets, np.array(truncated, dtype=np.bool_))
+        flat = np.fromiter(chain.from_iterable(ids), np.int32, int(offsets[-1]))
+        return Tokens(flat, offsets, np.array(truncated, dtype=np.bool_))
 
-    def collate(self, prepared: PreparedText, indices: NDArray[np.int64]) -> dict[str, Any]:
+    def collate(self, prepared: Tokens, indices: NDArray[np.int64]) -> dict[str, Any]:
         import torch
 
         lengths = prepared.lengths[indices]
+        flat = prepared.take(indices)
+        if self.packs:
+            tops, counts = np.unique(-lengths, return_counts=True)
+            groups = [(int(n), int(-top)) for top, n in zip(tops, counts, strict=True)]
+            return {"input_ids": torch.from_numpy(flat).long(), "groups": groups}
         longest = int(lengths.max())
         ids = np.full((len(indices), longest), self._pad, dtype=np.int64)
         real = np.arange(longest)[None, :] < lengths[:, None]
-        ids[real] = np.concatenate(
-            [prepared.ids[prepared.offsets[i] : prepared.offsets[i + 1]] for i in indices]
-        )
+        ids[real] = flat
         batch: dict[str, Any] = {"input_ids": torch.from_numpy(ids)}
         if not real.all():  # without padding there is no mask, and the kernels are dense
             batch["attention_mask"] = torch.from_numpy(real.astype(np.int64))
@@ -82,9 +83,12 @@ class TextEncoder:
     def forward(self, batch: dict[str, Any]) -> Any:
         import torch
 
-        on_device = {key: value.to(self._device) for key, value in batch.items()}
-        states = self._model(**on_device).last_hidden_state
-        pooled = pool(states, on_device.get("attention_mask"), self.spec.pooling)
+        if self._fused is not None:
+            states = self._fused(batch["input_ids"], batch["groups"])
+            pooled = pool_groups(states, batch["groups"], self.spec.pooling)
+        else:
+            states = self._model(**batch).last_hidden_state
+            pooled = pool(states, batch.get("attention_mask"), self.spec.pooling)
         if self.spec.normalize:
             pooled = torch.nn.functional.normalize(pooled, dim=1)
         return pooled
@@ -120,7 +124,22 @@ class TextPlugin:
             width=int(model.config.hidden_size),
             max_length=self.spec.max_length or _longest(tokenizer, model.config),
         )
-        return TextEncoder(spec, model.to(device).eval(), tokenizer, device)
+        return TextEncoder(spec, model.to(device).eval(), tokenizer, folder)
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """Digest of the files that decide token ids: all of a model's but its weights."""
+    from bench.assets import digest_file
+
+    weights = {".safetensors", ".bin", ".pt", ".onnx", ".h5", ".msgpack"}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return digest(
+        [
+            [path.name, digest_file(path)]
+            for path in files
+            if path.suffix not in weights and path.stat().st_size < MOST_OF_A_TOKENIZER
+        ]
+    )
 
 
 def _longest(tokenizer: Any, config: Any) -> int:

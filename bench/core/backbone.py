@@ -82,8 +82,34 @@ class Prepared(Protocol):
     def truncated(self) -> NDArray[np.bool_]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token ids of `n` texts, flat `(t,)` int32, with offsets `(n + 1,)`: texts made ready."""
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    truncated: NDArray[np.bool_]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The ids of the texts `indices`, one after another."""
+        if not len(indices):
+            return self.ids[:0]
+        return np.concatenate([self.ids[self.offsets[i] : self.offsets[i + 1]] for i in indices])
+
+
 class Backbone(Protocol):
-    """A loaded backbone on one device."""
+    """A loaded backbone on one device.
+
+    `packs` says that a batch of items of unlike lengths costs no padding. `tokenizer` is
+    the digest of whatever decides token ids, empty where inputs are not tokenised.
+    """
+
+    packs: bool
+    tokenizer: str
 
     @property
     def spec(self) -> BackboneSpec: ...
@@ -93,11 +119,12 @@ class Backbone(Protocol):
         ...
 
     def collate(self, prepared: Any, indices: NDArray[np.int64]) -> Any:
-        """Make the batch of `indices` `(b,)` as tensors on the host, padded to its longest."""
+        """Make the batch of `indices` `(b,)` as tensors on the host: a tensor, or a mapping with
+        tensors in it. Lengths fall where the backbone packs."""
         ...
 
     def forward(self, batch: Any) -> Any:
-        """Run one batch: pooled features `(b, width)` float32, on the device."""
+        """Run one batch, which is on the device: pooled features `(b, width)` float32."""
         ...
 
     def module(self) -> Any:

@@ -48,6 +48,8 @@ class Extraction:
     padding_share: float | None
     truncated_share: float | None
     batches: int
+    budget: int | None = None  # tokens or images a batch, at most
+    halvings: int = 0  # times that the budget was halved, the device being out of memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,9 +23,10 @@ from bench.extract.run import Extracted
 
 log = logging.getLogger(__name__)
 
-EXTRACTION_VERSION = 2
+EXTRACTION_VERSION = 3
 """Part of every key; raised when extraction computes something else (2: untrained twins are
-seeded by the content of their assets)."""
+seeded by the content of their assets; 3: BERT-like encoders packed and fused, which changes last
+digits)."""
 
 
 class FeatureCache:

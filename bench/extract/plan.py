@@ -28,10 +28,15 @@ class BatchPlan:
         return 1.0 - self.units / self.units_padded if self.units_padded else 0.0
 
 
-def plan_batches(lengths: NDArray[np.int64], budget: int, *, least_rows: int = 4) -> BatchPlan:
-    """Divide items `(n,)` into batches of at most `budget` padded units.
+def plan_batches(
+    lengths: NDArray[np.int64], budget: int, *, packed: bool = False, least_rows: int = 4
+) -> BatchPlan:
+    """Divide items `(n,)` into batches of at most `budget` units, padding counted.
 
-    Items of the same length go together: no padding, no mask, dense kernels.  What
+    `packed`: unlike lengths share a batch without padding (`bench.core.backbone.Backbone.packs`),
+    so that batches are full, in falling length.
+
+    Otherwise items of the same length go together: no padding, no mask, dense kernels.  What
     is left over, less than a full batch of a length, is gathered with its
     neighbours in length and padded, unless it has at least `least_rows` items.  An item
     longer than the budget has a batch of its own.
@@ -44,6 +49,9 @@ def plan_batches(lengths: NDArray[np.int64], budget: int, *, least_rows: int = 4
     if len(lengths) and int(lengths.min()) < 1:
         raise ValueError("a length is at least 1")
     order = np.argsort(-lengths, kind="stable")
+    units = int(lengths.sum())
+    if packed:
+        return BatchPlan(tuple(_full(order, lengths, budget)), units, units)
     ordered = lengths[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     batches: list[Indices] = []
@@ -60,7 +68,20 @@ def plan_batches(lengths: NDArray[np.int64], budget: int, *, least_rows: int = 4
     batches.extend(_padded(tail, lengths, budget))
     batches.sort(key=lambda batch: -int(lengths[batch].max()))
     padded = sum(int(lengths[batch].max()) * len(batch) for batch in batches)
-    return BatchPlan(tuple(batches), int(lengths.sum()), padded)
+    return BatchPlan(tuple(batches), units, padded)
+
+
+def _full(order: Indices, lengths: NDArray[np.int64], budget: int) -> list[Indices]:
+    """Items in order, cut where the next one would be beyond the budget."""
+    ends = np.cumsum(lengths[order])
+    found, start = [], 0
+    while start < len(order):
+        before = int(ends[start - 1]) if start else 0
+        stop = int(np.searchsorted(ends, before + budget, side="right"))
+        stop = max(stop, start + 1)
+        found.append(order[start:stop])
+        start = stop
+    return found
 
 
 def _padded(items: list[int], lengths: NDArray[np.int64], budget: int) -> list[Indices]:

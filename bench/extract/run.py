@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.backbone import Backbone
 from bench.core.errors import DivergedError
-from bench.core.task import Input, Modality
+from bench.core.identity import item_digest
+from bench.core.task import Input
+from bench.extract.budget import DEFAULTS
+from bench.extract.feed import Mover, Work, feed, over_tensors, pinned
 from bench.extract.plan import plan_batches
+from bench.extract.sink import Sink
+from bench.extract.tokens import TokenCache
 from bench.measure import Clock, wall
 
-BUDGET: dict[tuple[Modality, str], int] = {
-    # tokens or images a batch; on two CPU cores about 2k tokens are best, a GPU takes 16k to 64k
-    (Modality.TEXT, "cpu"): 2048,
-    (Modality.TEXT, "cuda"): 32768,
-    (Modality.IMAGE, "cpu"): 16,
-    (Modality.IMAGE, "cuda"): 256,
-    (Modality.AUDIO, "cpu"): 8,
-    (Modality.AUDIO, "cuda"): 64,
-}
+CHUNK = 16_384
+"""Items that are made ready at a time: what bounds the host's memory, whatever their number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """Features of distinct inputs and what they cost, end to end (wall seconds)."""
+    """Features of inputs and what they cost, end to end (wall seconds).
+
+    `seconds` is of all; `stages` says where they went: prepare (tokenising, decoding),
+    collate, forward (with pooling), copy. On CUDA the first two run beside the device, which
+    then shows as `wait`, and forward is the time to launch it.
+    """
 
     features: NDArray[np.float32]  # (n, width)
     lengths: NDArray[np.int64]  # (n,) real units
@@ -35,6 +39,10 @@ class Extracted:
     truncated: NDArray[np.bool_]  # (n,)
     padding_share: float
     batches: int
+    computed: int  # distinct inputs: an input that stands twice is computed once
+    budget: int
+    halvings: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
 
 
 def extract(
@@ -43,45 +51,202 @@ def extract(
     device: str,
     report: Callable[[int], None] | None = None,
     clock: Clock = wall,
+    *,
+    budget: int | None = None,
+    tokens: TokenCache | None = None,
+    out: NDArray[np.float32] | None = None,
 ) -> Extracted:
-    """Extract features of `n` inputs, which should be distinct (see `FeatureCache`).
+    """Extract features of `n` inputs.
 
     Args:
         backbone: loaded on `device`.
         inputs: raw inputs of the backbone's modality.
         device: "cpu" or "cuda".
-        report: called with the number of items done, batch by batch.
+        report: called with the number of distinct items done, batch by batch.
         clock: injected in tests.
+        budget: units (tokens, images) of a batch at most; the default of modality and device
+            where it is None. Where the device's memory is too small it is halved.
+        tokens: token ids that are there already, and where new ones are kept.
+        out: where to write, `(n, width)` float32, for instance memory-mapped.
 
     Raises:
         DivergedError: if a feature is NaN or Inf.
+        torch.OutOfMemoryError: if one item alone does not fit.
     """
-    import torch
+    run = _Run(backbone, device, clock, budget or DEFAULTS[backbone.spec.modality, device], tokens)
+    return run(inputs, report, out)
 
-    start = clock()
-    prepared = backbone.prepare(inputs)
-    lengths = prepared.lengths
-    plan = plan_batches(lengths, BUDGET[backbone.spec.modality, device])
-    chunks = []
-    done = 0
-    with torch.inference_mode():
-        for indices in plan.batches:
-            chunks.append(backbone.forward(backbone.collate(prepared, indices)))
-            done += len(indices)
-            if report:
-                report(done)
-        order = np.concatenate(plan.batches) if plan.batches else np.zeros(0, dtype=np.int64)
-        stacked = torch.cat(chunks).float().cpu().numpy()  # one copy back, which also waits
-    features = np.empty_like(stacked)
-    features[order] = stacked
-    seconds = clock() - start
-    if not np.isfinite(features).all():
-        raise DivergedError(f"{backbone.spec.name} gave features with NaN or Inf")
-    return Extracted(
-        features=features,
-        lengths=lengths,
-        seconds=seconds,
-        truncated=prepared.truncated,
-        padding_share=plan.padding_share,
-        batches=len(plan.batches),
-    )
+
+class _Run:
+    """One extraction; its counts and stages."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        device: str,
+        clock: Clock,
+        budget: int,
+        tokens: TokenCache | None,
+    ) -> None:
+        self.backbone, self.device, self.clock = backbone, device, clock
+        self.budget, self.tokens = budget, tokens
+        self.cuda = device.startswith("cuda")
+        self.halvings = self.batches = self.units = self.units_padded = 0
+        self.lengths: list[NDArray[np.int64]] = []
+        self.truncated: list[NDArray[np.bool_]] = []
+        self.stages: dict[str, float] = {}
+
+    def __call__(
+        self,
+        inputs: Sequence[Input],
+        report: Callable[[int], None] | None,
+        out: NDArray[np.float32] | None,
+    ) -> Extracted:
+        import torch
+
+        start = self.clock()
+        first, inverse = distinct(inputs)
+        once = inputs if len(first) == len(inputs) else [inputs[i] for i in first]
+        sink = Sink(len(once), CHUNK, out if len(first) == len(inputs) else None)
+        done = 0
+        with torch.inference_mode():
+            works = feed(self._works(once), threaded=self.cuda)
+            for work, batch in Mover(self.device).ahead(self._timed("wait", works)):
+                for indices, pooled in self._forward(work, batch):
+                    with _Stage(self, "copy"):
+                        sink.add(work.offset + indices, pooled)
+                    done += len(indices)
+                    if report:
+                        report(done)
+            with _Stage(self, "copy"):
+                sink.flush()
+        features = sink.features
+        if features is None:
+            features = np.zeros((0, self.backbone.spec.width), dtype=np.float32)
+        finite = all(np.isfinite(features[i : i + CHUNK]).all() for i in range(0, len(once), CHUNK))
+        if not finite:
+            raise DivergedError(f"{self.backbone.spec.name} gave features with NaN or Inf")
+        lengths, truncated = self._facts()
+        if len(first) != len(inputs):
+            lengths, truncated = lengths[inverse], truncated[inverse]
+            features = _expanded(features, inverse, out)
+        return Extracted(
+            features=features,
+            lengths=lengths,
+            seconds=self.clock() - start,
+            truncated=truncated,
+            padding_share=1.0 - self.units / self.units_padded if self.units_padded else 0.0,
+            batches=self.batches,
+            computed=len(once),
+            budget=self.budget,
+            halvings=self.halvings,
+            stages=self.stages,
+        )
+
+    def _works(self, inputs: Sequence[Input]) -> Iterator[Work]:
+        """Batches of one chunk of inputs after another, made ready on the host."""
+        for offset in range(0, len(inputs), CHUNK):
+            chunk = inputs[offset : offset + CHUNK]
+            with _Stage(self, "prepare"):
+                if self.tokens is not None and self.backbone.tokenizer:
+                    prepared: Any = self.tokens.prepare(self.backbone, chunk)
+                else:
+                    prepared = self.backbone.prepare(chunk)
+                self.lengths.append(prepared.lengths)
+                self.truncated.append(prepared.truncated)
+                plan = plan_batches(prepared.lengths, self.budget, packed=self.backbone.packs)
+            self.units += plan.units
+            self.units_padded += plan.units_padded
+            for indices in plan.batches:
+                with _Stage(self, "collate"):
+                    batch = self.backbone.collate(prepared, indices)
+                    batch = pinned(batch) if self.cuda else batch
+                yield Work(prepared, indices, offset, batch)
+
+    def _forward(self, work: Work, batch: Any) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        """Features of a batch, in parts where it does not fit into the device's memory."""
+        import torch
+
+        waiting = [(work.indices, batch)]
+        while waiting:
+            indices, tensors = waiting.pop()
+            units = int(work.prepared.lengths[indices].sum())
+            fits = units <= self.budget or len(indices) == 1
+            if fits:
+                try:
+                    with _Stage(self, "forward"):
+                        pooled = self.backbone.forward(tensors)
+                except torch.OutOfMemoryError:
+                    if len(indices) == 1:
+                        raise
+                    self._halve(units)
+                else:
+                    self.batches += 1
+                    yield indices, pooled
+                    continue
+            del tensors  # planned before the budget was halved, or just too large
+            for half in np.array_split(indices, 2)[::-1]:
+                again = self.backbone.collate(work.prepared, half)
+                waiting.append((half, over_tensors(again, lambda t: t.to(self.device))))
+
+    def _halve(self, units: int) -> None:
+        import torch
+
+        self.budget = max(1, min(units, self.budget) // 2)
+        self.halvings += 1
+        if self.cuda:
+            torch.cuda.empty_cache()
+
+    def _facts(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        if not self.lengths:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
+        return np.concatenate(self.lengths), np.concatenate(self.truncated)
+
+    def _timed(self, name: str, works: Iterator[Work]) -> Iterator[Work]:
+        """What the device waits for: nothing where the batches are made in between."""
+        if not self.cuda:
+            yield from works
+            return
+        while True:
+            with _Stage(self, name):
+                work = next(works, None)
+            if work is None:
+                return
+            yield work
+
+
+class _Stage:
+    """Adds the time inside to a stage."""
+
+    def __init__(self, run: _Run, name: str) -> None:
+        self._run, self._name = run, name
+
+    def __enter__(self) -> None:
+        self._start = self._run.clock()
+
+    def __exit__(self, *_: object) -> None:
+        stages, spent = self._run.stages, self._run.clock() - self._start
+        stages[self._name] = stages.get(self._name, 0.0) + spent
+
+
+def distinct(inputs: Sequence[Input]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the first of each input `(m,)`, and for each input its place there `(n,)`."""
+    places: dict[object, int] = {}
+    first: list[int] = []
+    inverse = np.empty(len(inputs), dtype=np.int64)
+    for position, item in enumerate(inputs):
+        key = item if isinstance(item, str) else item_digest(item)
+        place = places.setdefault(key, len(first))
+        if place == len(first):
+            first.append(position)
+        inverse[position] = place
+    return np.array(first, dtype=np.int64), inverse
+
+
+def _expanded(
+    features: NDArray[np.float32], inverse: NDArray[np.int64], out: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    if out is None:
+        return features[inverse]
+    np.take(features, inverse, axis=0, out=out)
+    return out

@@ -42,7 +42,7 @@ def provenance(device: str, precision: str, *, deterministic: bool) -> Provenanc
         cpu=cpu_name(),
         threads=_threads(),
         device=device,
-        device_name=_device_name(device),
+        device_name=device_name(device),
         driver=_driver() if device == "cuda" else None,
         precision=precision,
         deterministic=deterministic,
@@ -80,10 +80,11 @@ def _threads() -> int:
     return int(torch.get_num_threads()) if torch else len(os.sched_getaffinity(0))
 
 
-def _device_name(device: str) -> str:
+def device_name(device: str) -> str:
+    """The name of the GPU, or of the processor."""
     torch = sys.modules.get("torch")
     if device == "cuda" and torch:
-        return str(torch.cuda.get_device_name())
+        return str(torch.cuda.getdevice_name())
     return cpu_name()
 
 

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from bench import backbones, tasks
 from bench.backbones import Plugin
-from bench.core.backbone import Backbone, Weights
+from bench.core.backbone import Backbone, BackboneSpec, Weights
 from bench.core.cell import Cell
 from bench.core.identity import digest, generator, item_digest
 from bench.core.record import Extraction
 from bench.core.suite import Precision
 from bench.core.task import Input, Split, Splits, Task
-from bench.extract import EXTRACTION_VERSION, FeatureCache, extract
+from bench.extract import EXTRACTION_VERSION, Budgets, FeatureCache, TokenCache, extract
+from bench.measure.environment import device_name
 
 CALIBRATION_ITEMS = 256
 """Unlabelled training inputs that set the batch norms of an untrained twin."""
@@ -45,6 +46,8 @@ class Meter:
     units: float = 0.0
     padding: list[float] = field(default_factory=list)
     batches: int = 0
+    budget: int | None = None
+    halvings: int = 0
 
     def summary(self, facts: NDArray[np.float64]) -> Extraction:
         """The record's view; `facts` `(n, 3)` are seconds, units and truncation by item needed."""
@@ -59,6 +62,8 @@ class Meter:
             padding_share=float(np.mean(self.padding)) if self.padding else None,
             truncated_share=float(facts[:, 2].mean()) if len(facts) else None,
             batches=self.batches,
+            budget=self.budget,
+            halvings=self.halvings,
         )
 
 
@@ -72,6 +77,8 @@ class Workbench:
         self._loaded: dict[str, Loaded] = {}
         self._backbone: tuple[str, Backbone] | None = None
         self._features: dict[str, FeatureCache] = {}
+        self.tokens = TokenCache(cache / "tokens")
+        self.budgets = Budgets(cache / "budgets.json")
         self.evidence: dict[Hashable, float] = {}  # LogME by features and labels
 
     def load(self, cell: Cell) -> Loaded:
@@ -121,6 +128,10 @@ class Workbench:
             self._backbone = key, plugin.load(self.device, precision, calibration)
         return self._backbone[1]
 
+    def budget(self, backbone: Backbone, precision: Precision) -> int | None:
+        """The batch budget that was found for a backbone here (`bench throughput` finds it)."""
+        return self.budgets.find(budget_name(backbone.spec, self.device, precision))
+
 
 class FeatureSource:
     """Features by content: what is cached is read, what is missing is extracted."""
@@ -169,13 +180,22 @@ class FeatureSource:
             inputs,
             self._bench.device,
             lambda done: self._bench.report(f"extracting with {name}", done, total),
+            budget=self._bench.budget(backbone, self._precision),
+            tokens=self._bench.tokens,
         )
         self._cache.add(digests, extracted)
-        self.meter.items_computed += total
+        self.meter.items_computed += extracted.computed
+        self.meter.budget = extracted.budget
+        self.meter.halvings += extracted.halvings
         self.meter.seconds += extracted.seconds
         self.meter.units += float(extracted.lengths.sum())
         self.meter.padding.append(extracted.padding_share)
         self.meter.batches += extracted.batches
+
+
+def budget_name(spec: BackboneSpec, device: str, precision: Precision) -> str:
+    """What a batch budget is of: a backbone by what decides its work, a device, a precision."""
+    return f"{spec.name} in {precision.value} on {device_name(device)}, {digest(spec.identity)[:8]}"
 
 
 def calibration_inputs(pool: Split) -> list[Input]:

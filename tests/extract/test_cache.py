@@ -16,6 +16,8 @@ def extracted(n: int, start: float = 0.0) -> Extracted:
         truncated=np.arange(n) % 2 == 0,
         padding_share=0.0,
         batches=1,
+        computed=n,
+        budget=64,
     )
 
 

@@ -40,6 +40,19 @@ def test_longest_first(lengths):
     assert tops == sorted(tops, reverse=True)
 
 
+@given(LENGTHS, st.integers(1, 4096))
+def test_packed_batches_are_full_and_have_no_padding(lengths, budget):
+    plan = plan_batches(lengths, budget, packed=True)
+    order = np.concatenate([*plan.batches, np.zeros(0, dtype=np.int64)]).astype(int)
+    assert sorted(order) == list(range(len(lengths)))
+    assert (np.diff(lengths[order]) <= 0).all()
+    assert plan.padding_share == 0.0
+    sizes = [int(lengths[batch].sum()) for batch in plan.batches]
+    for batch, size, following in zip(plan.batches, sizes, plan.batches[1:], strict=False):
+        assert size <= budget or len(batch) == 1
+        assert size + lengths[following[0]] > budget
+
+
 def test_nonsense_is_refused():
     with pytest.raises(ValueError, match="budget"):
         plan_batches(np.array([1]), 0)

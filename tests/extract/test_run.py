@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+import torch
 
 from bench.assets import digest_tree
 from bench.backbones import build
 from bench.core.errors import DivergedError
 from bench.core.suite import BackboneEntry, Precision
-from bench.extract import extract
-from tests.backbones.tiny import save_text
+from bench.extract import TokenCache, extract, run
+from tests.backbones.tiny import WORDS, save_text
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,10 @@ def backbone(tmp_path_factory):
     return plugin.load("cpu", Precision.FP32, [])
 
 
-TEXTS = [" ".join(["cat", "dog", "mat"][i % 3] for _ in range(1 + i % 7)) for i in range(50)]
+OTHERS = WORDS[5:]
+TEXTS = [  # all of them different: a number in words, and then "the" so many times
+    " ".join([OTHERS[int(c)] for c in np.base_repr(i, 9)] + ["the"] * (i % 7)) for i in range(50)
+]
 
 
 def test_features_come_in_input_order(backbone):
@@ -39,13 +45,89 @@ def test_progress_ends_at_the_number_of_items(backbone):
 
 
 def test_seconds_are_the_clocks(backbone):
-    ticks = iter([10.0, 12.5])
-    assert extract(backbone, TEXTS, "cpu", clock=lambda: next(ticks)).seconds == 2.5
+    ticks = itertools.count(10.0, 0.5)
+    found = extract(backbone, TEXTS, "cpu", clock=lambda: next(ticks))
+    assert found.seconds == next(ticks) - 0.5 - 10.0
+    assert set(found.stages) == {"prepare", "collate", "forward", "copy"}
+    assert sum(found.stages.values()) < found.seconds
+
+
+def test_repeated_inputs_are_computed_once_and_counted(backbone):
+    once = extract(backbone, TEXTS[:3], "cpu")
+    found = extract(backbone, [TEXTS[i] for i in (2, 0, 2, 1, 0)], "cpu")
+    assert (found.computed, len(found.lengths)) == (3, 5)
+    np.testing.assert_allclose(found.features, once.features[[2, 0, 2, 1, 0]], atol=1e-6)
+    np.testing.assert_array_equal(found.lengths, once.lengths[[2, 0, 2, 1, 0]])
+
+
+def test_nothing_gives_nothing(backbone):
+    found = extract(backbone, [], "cpu")
+    assert found.features.shape == (0, backbone.spec.width)
+    assert (found.batches, found.computed, found.padding_share) == (0, 0, 0.0)
+
+
+@pytest.mark.parametrize("repeated", [1, 2])
+def test_features_are_written_where_they_are_wanted(backbone, tmp_path, repeated):
+    texts = TEXTS * repeated
+    out = np.memmap(tmp_path / "f", np.float32, "w+", shape=(len(texts), backbone.spec.width))
+    found = extract(backbone, texts, "cpu", out=out)
+    assert found.features is out
+    np.testing.assert_array_equal(out, extract(backbone, texts, "cpu").features)
+
+
+def test_chunks_change_nothing(backbone, monkeypatch):
+    whole = extract(backbone, TEXTS, "cpu")
+    monkeypatch.setattr(run, "CHUNK", 7)
+    parts = extract(backbone, TEXTS, "cpu")
+    np.testing.assert_allclose(parts.features, whole.features, atol=1e-6)
+    np.testing.assert_array_equal(parts.lengths, whole.lengths)
+    assert parts.batches > whole.batches
+
+
+def test_the_budget_is_kept_and_told(backbone):
+    found = extract(backbone, TEXTS, "cpu", budget=16)
+    assert found.budget == 16
+    assert found.batches >= found.lengths.sum() / 16
+
+
+class Small:
+    """A backbone on a device that takes so many tokens at a time."""
+
+    def __init__(self, backbone, room):
+        self._backbone, self.room = backbone, room
+
+    def __getattr__(self, name):
+        return getattr(self._backbone, name)
+
+    def forward(self, batch):
+        if batch["input_ids"].numel() > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self._backbone.forward(batch)
+
+
+def test_out_of_memory_halves_the_budget_and_goes_on(backbone):
+    wanted = extract(backbone, TEXTS, "cpu")
+    found = extract(Small(backbone, 40), TEXTS, "cpu", budget=300)
+    np.testing.assert_allclose(found.features, wanted.features, atol=1e-6)
+    assert 1 <= found.halvings <= 4
+    assert found.budget <= 40
+    assert (found.lengths <= found.budget).all()
+
+
+def test_an_item_that_does_not_fit_alone_is_an_error(backbone):
+    with pytest.raises(torch.OutOfMemoryError):
+        extract(Small(backbone, 2), TEXTS, "cpu")
+
+
+def test_token_ids_that_are_there_give_the_same_features(backbone, tmp_path):
+    wanted = extract(backbone, TEXTS, "cpu").features
+    for _ in range(2):
+        found = extract(backbone, TEXTS, "cpu", tokens=TokenCache(tmp_path))
+        np.testing.assert_array_equal(found.features, wanted)
+    assert list(tmp_path.iterdir())
 
 
 def test_broken_weights_are_a_failure_and_no_features(backbone):
-    import torch
-
     weight = next(backbone.module().parameters())
     kept = weight.detach().clone()
     try:

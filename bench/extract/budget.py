@@ -1,0 +1,101 @@
+"""How many tokens or images a batch takes: found by a short sweep, and remembered."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.core.task import Modality
+
+DEFAULTS: Mapping[tuple[Modality, str], int] = {
+    # on two CPU cores about 2k tokens are best, a GPU takes 16k to 64k
+    (Modality.TEXT, "cpu"): 2048,
+    (Modality.TEXT, "cuda"): 32768,
+    (Modality.IMAGE, "cpu"): 16,
+    (Modality.IMAGE, "cuda"): 256,
+    (Modality.AUDIO, "cpu"): 8,
+    (Modality.AUDIO, "cuda"): 64,
+}
+"""Where nothing has been found yet."""
+
+STEPS = (0.5, 1.0, 2.0, 4.0)
+"""Times the default: what is tried."""
+ROUNDS = 3
+CLOSE = 0.02
+"""A smaller budget that is this close to the fastest is taken: it needs less memory."""
+LEAST_WORK = 50
+"""Batches of the default budget that a job needs for a sweep to be worth its time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What was tried: median seconds of the same work at each budget, and what was taken."""
+
+    budget: int
+    tried: tuple[int, ...]
+    seconds: tuple[float, ...]
+
+
+def sweep(run: Callable[[int], float], default: int) -> Sweep:
+    """Try budgets around `default`; `run(budget)` does the same work and says its seconds.
+
+    In rounds, there and back, after one round that is thrown away, so that a machine that
+    warms up or is disturbed favours none.
+    """
+    tried = tuple(sorted({max(1, round(default * step)) for step in STEPS}))
+    taken: dict[int, list[float]] = {budget: [] for budget in tried}
+    for number in range(ROUNDS + 1):
+        for budget in tried if number % 2 else tried[::-1]:
+            seconds = run(budget)
+            if number:
+                taken[budget].append(seconds)
+    medians = tuple(float(np.median(taken[budget])) for budget in tried)
+    return Sweep(budget=chosen(tried, medians), tried=tried, seconds=medians)
+
+
+def chosen(tried: Sequence[int], seconds: Sequence[float]) -> int:
+    """The smallest budget within `CLOSE` of the fastest."""
+    limit = min(seconds) * (1 + CLOSE)
+    return min(budget for budget, spent in zip(tried, seconds, strict=True) if spent <= limit)
+
+
+class Budgets:
+    """Sweeps that were made on this machine, in one file; a damaged one is forgotten."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def all(self) -> dict[str, Sweep]:
+        """By what each is of: `BACKBONE on DEVICE in PRECISION, key`."""
+        try:
+            plain = json.loads(self._path.read_text(encoding="utf-8"))
+            return {
+                name: Sweep(
+                    budget=int(of["budget"]),
+                    tried=tuple(of["tried"]),
+                    seconds=tuple(of["seconds"]),
+                )
+                for name, of in plain.items()
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def find(self, name: str) -> int | None:
+        """The budget that was found for `name`."""
+        found = self.all().get(name)
+        return found.budget if found else None
+
+    def keep(self, name: str, found: Sweep) -> None:
+        """Remember a sweep, in place of an earlier one of that name."""
+        plain = {key: asdict(value) for key, value in {**self.all(), name: found}.items()}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=self._path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(plain, file, indent=1, sort_keys=True)
+        os.replace(temporary, self._path)  # noqa: PTH105
