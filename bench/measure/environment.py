@@ -84,7 +84,7 @@ def device_name(device: str) -> str:
     """The name of the GPU, or of the processor."""
     torch = sys.modules.get("torch")
     if device == "cuda" and torch:
-        return str(torch.cuda.getdevice_name())
+        return str(torch.cuda.get_device_name())
     return cpu_name()
 
 

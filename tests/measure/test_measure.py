@@ -8,11 +8,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bench.measure import Phases, bytes_peak, likely_device, provenance, reset_peak
+from bench.measure.environment import cpu_name, device_name
 
 
 class FakeClock:
@@ -90,3 +92,10 @@ def test_a_hidden_gpu_is_not_used(monkeypatch, tmp_path):
     assert likely_device() == "cuda"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert likely_device() == "cpu"
+
+
+def test_the_gpu_is_named_by_torch(monkeypatch):
+    cuda = SimpleNamespace(get_device_name=lambda: "a fake card")
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    assert device_name("cuda") == "a fake card"
+    assert device_name("cpu") == cpu_name()

@@ -104,7 +104,7 @@ def test_any_failure_is_tried_again_when_asked(run):
 def test_a_score_of_one_device_does_not_stand_for_another(run, monkeypatch):
     run()
     monkeypatch.setattr("bench.runner.run.likely_device", lambda: "cuda")
-    monkeypatch.setattr("bench.measure.environment._device_name", lambda _device: "a fake card")
+    monkeypatch.setattr("bench.measure.environment.device_name", lambda _device: "a fake card")
     monkeypatch.setattr("bench.runner.execute.device_peak", lambda _device: 5)
     original = Workbench.__init__
 
