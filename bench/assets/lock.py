@@ -9,11 +9,13 @@ import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bench.assets.hub import hub_identity, hub_uri
 from bench.assets.safety import redact
 from bench.assets.uri import HubUri, normal, parse
 from bench.core.errors import AssetError
+from bench.core.suite import Precision, Resolved
 
 SCHEMA = 1
 _PIN = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
@@ -27,10 +29,16 @@ _HEADER = (
 class Lock:
     """Pins by URI, as the suite writes them: sha256, or a commit for a hub repository."""
 
-    def __init__(self, path: Path, pins: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        pins: Mapping[str, str] | None = None,
+        precisions: Mapping[str, Resolved] | None = None,
+    ) -> None:
         self.path = path
         self._pins = dict(pins or {})
-        self._saved = dict(self._pins)
+        self._precisions = dict(precisions or {})
+        self._saved = (dict(self._pins), dict(self._precisions))
 
     @classmethod
     def read(cls, path: Path) -> Lock:
@@ -45,7 +53,8 @@ class Lock:
             return cls(path)
         except (OSError, UnicodeDecodeError) as error:
             raise AssetError(f"{path}: cannot be read: {error}") from error
-        return cls(path, _pins_of(path, text))
+        content = _content_of(path, text)
+        return cls(path, _pins_of(path, content), _precisions_of(path, content))
 
     @classmethod
     def beside(cls, suite: Path) -> Lock:
@@ -62,7 +71,7 @@ class Lock:
 
     @property
     def changed(self) -> bool:
-        return self._pins != self._saved
+        return (self._pins, self._precisions) != self._saved
 
     def get(self, uri: str) -> str | None:
         return self._pins.get(normal(uri))
@@ -77,6 +86,14 @@ class Lock:
             raise ValueError(f"not a digest: {pin!r}")
         self._pins[normal(uri)] = pin
 
+    def precision(self, name: str) -> Resolved | None:
+        """What `precision = "auto"` came to for `name`: a backbone on a kind of device."""
+        return self._precisions.get(name)
+
+    def set_precision(self, name: str, found: Resolved) -> None:
+        """Keep a decision in memory; `save` writes it."""
+        self._precisions[name] = found
+
     def save(self) -> None:
         """Write the file whole or not at all, and only if something changed.
 
@@ -87,6 +104,11 @@ class Lock:
             return
         lines = [f"{_quoted(uri)} = {_quoted(pin)}\n" for uri, pin in sorted(self._pins.items())]
         text = f"{_HEADER}\nschema = {SCHEMA}\n\n[pins]\n{''.join(lines)}"
+        if self._precisions:
+            text += "\n[precision]  # what auto came to\n"
+            for name, found in sorted(self._precisions.items()):
+                value = f'{{ use = "{found.precision.value}", drift = {found.drift:.3g} }}'
+                text += f"{_quoted(name)} = {value}\n"
         temporary = None
         try:
             handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=self.path.parent)
@@ -100,7 +122,7 @@ class Lock:
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
             raise AssetError(f"{self.path}: cannot be written: {error.strerror}") from error
-        self._saved = dict(self._pins)
+        self._saved = (dict(self._pins), dict(self._precisions))
 
 
 def pinned_digest(uri: str, pins: Mapping[str, str]) -> str | None:
@@ -131,7 +153,7 @@ def pinned_uri(uri: str, pins: Mapping[str, str]) -> str:
     return str(HubUri(parsed.kind, parsed.repo, pin, hub_uri(uri).file))
 
 
-def _pins_of(path: Path, text: str) -> dict[str, str]:
+def _content_of(path: Path, text: str) -> dict[str, Any]:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -141,6 +163,20 @@ def _pins_of(path: Path, text: str) -> dict[str, str]:
         raise AssetError(f"{path}: it has no schema number")
     if schema > SCHEMA:
         raise AssetError(f"{path}: schema {schema} is newer than {SCHEMA}; use a newer bench")
+    return content
+
+
+def _precisions_of(path: Path, content: Mapping[str, Any]) -> dict[str, Resolved]:
+    found = {}
+    try:
+        for name, value in content.get("precision", {}).items():
+            found[name] = Resolved(Precision(value["use"]), float(value["drift"]))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise AssetError(f"{path}: [precision] is not what bench writes") from error
+    return found
+
+
+def _pins_of(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
     pins = content.get("pins", {})
     if not isinstance(pins, dict):
         raise AssetError(f"{path}: [pins] is not a table")

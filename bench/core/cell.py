@@ -36,6 +36,7 @@ class Cell:
     folder: str
     pins: dict[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    drift: float | None = None  # of a precision that `auto` chose; not part of the identity
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Extraction:
     truncated_share: float | None
     batches: int
     budget: int | None = None  # tokens or images a batch, at most
+    drift: float | None = None  # where the precision was chosen: 1 - the least cosine with fp32
     halvings: int = 0  # times that the budget was halved, the device being out of memory
 
 

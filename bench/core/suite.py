@@ -24,11 +24,25 @@ class Sampling(StrEnum):
 
 
 class Precision(StrEnum):
-    """Arithmetic of the forward pass; features are float32 in every case."""
+    """Arithmetic of the forward pass; features are float32 in every case.
+
+    A suite may say `auto`; a cell never does: it is decided once for each backbone and kind of
+    device, and kept in the suite's lock file.
+    """
 
     FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A precision that `auto` came to, and its drift: 1 - the least cosine with float32's features
+    on the sample that decided."""
+
+    precision: Precision
+    drift: float
 
 
 class Control(StrEnum):

@@ -102,7 +102,7 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         trials=choice.trials,
         trials_budget=cell.budget.trials,
         phases=phases.seconds,
-        extraction=source.meter.summary(source.facts(needed)) if source else None,
+        extraction=source.meter.summary(source.facts(needed), cell.drift) if source else None,
         transferability=transferability(cell, method, learned, source, bench),
         bytes_peak=(memory := peak(bench.device)).bytes_resident,
         bytes_peak_device=memory.bytes_allocated,

@@ -13,7 +13,15 @@ from bench.core.backbone import Weights
 from bench.core.cell import Cell, label_of
 from bench.core.errors import Mistake, SuiteError
 from bench.core.method import Method, Needs
-from bench.core.suite import BackboneEntry, Control, MethodEntry, Suite, TaskEntry
+from bench.core.suite import (
+    BackboneEntry,
+    Control,
+    MethodEntry,
+    Precision,
+    Resolved,
+    Suite,
+    TaskEntry,
+)
 from bench.core.task import Task
 from bench.runner.check import check, check_whole
 from bench.suite_file import Draft
@@ -57,8 +65,11 @@ def validated(draft: Draft) -> Suite:
     return draft.suite
 
 
-def make_plan(suite: Suite, pins: Mapping[str, str]) -> Plan:
-    """Lay out the grid; `pins` holds digests (by URI) of what the suite does not pin.
+def make_plan(
+    suite: Suite, pins: Mapping[str, str], precisions: Mapping[str, Resolved] | None = None
+) -> Plan:
+    """Lay out the grid; `pins` holds digests (by URI) of what the suite does not pin, and
+    `precisions` what `auto` came to, by the backbone's label (float32 where it is not there).
 
     Cells are ordered by task, then backbone, so that a worker loads each once.
     """
@@ -67,7 +78,7 @@ def make_plan(suite: Suite, pins: Mapping[str, str]) -> Plan:
     entries = list(suite.backbones)
     twins = _twins(suite) if Control.RANDOM_WEIGHTS in suite.controls else []
     plugins = {label_of(e): backbones.build(e, folder, pins) for e in (*entries, *twins)}
-    grid = _Grid(suite, built_tasks, plugins, dict(pins))
+    grid = _Grid(suite, built_tasks, plugins, dict(pins), precisions or {})
     for task_entry in suite.tasks:
         grid.without_backbone(task_entry)
         for backbone_entry in entries:
@@ -101,8 +112,10 @@ class _Grid:
         built: Mapping[str, Task],
         plugins: Mapping[str, Plugin],
         pins: dict[str, str],
+        precisions: Mapping[str, Resolved],
     ) -> None:
         self.suite, self.tasks, self.plugins, self.pins = suite, built, plugins, pins
+        self.precisions = precisions
         self.cells: list[Cell] = []
         self.skipped: list[Skipped] = []
         self.methods = [(entry, methods.registry()[entry.name]) for entry in suite.methods]
@@ -168,6 +181,7 @@ class _Grid:
         draws = 1 if task.train.full else self.suite.draws
         seeds = 1 if method.spec.deterministic else self.suite.seeds
         first = self.suite.seeds if control is Control.SELF else 0
+        precision, drift = self._precision(backbone)
         for draw in range(draws):
             for seed in range(first, first + seeds):
                 self.cells.append(
@@ -182,7 +196,7 @@ class _Grid:
                         draw=draw,
                         seed=seed,
                         budget=self.suite.budget,
-                        precision=self.suite.precision,
+                        precision=precision,
                         control=control,
                         fingerprint=spec.fingerprint,
                         backbone_identity=(
@@ -191,8 +205,16 @@ class _Grid:
                         method_version=method.spec.version,
                         folder=self.suite.folder,
                         pins=self.pins,
+                        drift=drift,
                     )
                 )
+
+    def _precision(self, backbone: BackboneEntry | None) -> tuple[Precision, float | None]:
+        """What a cell computes in, and its drift where that was chosen."""
+        if self.suite.precision is not Precision.AUTO:
+            return self.suite.precision, None
+        found = self.precisions.get(label_of(backbone)) if backbone else None
+        return (found.precision, found.drift) if found else (Precision.FP32, None)
 
 
 def _unfit(task: Task, method: Method) -> str | None:

@@ -12,13 +12,14 @@ from bench import backbones, tasks
 from bench.assets import Lock, cache_folder, is_cached, pin, resolve
 from bench.core.asset import Asset
 from bench.core.cell import Cell, label_of
-from bench.core.errors import StoreError
+from bench.core.errors import StoreError, UserError
 from bench.core.record import Record, Status
-from bench.core.suite import Suite
+from bench.core.suite import Precision, Resolved, Suite
 from bench.measure import Clock, likely_device, wall
 from bench.runner.engine import Engine, LocalEngine
 from bench.runner.forecast import Forecast, forecast
 from bench.runner.plan import Plan, make_plan, validated
+from bench.runner.precision import decide_apart, name_of
 from bench.runner.progress import Display, Quiet
 from bench.store import Store
 from bench.suite_file import read
@@ -67,7 +68,7 @@ def plan_suite(path: Path, *, locked: bool = False, display: Display | None = No
         SuiteError: with all its mistakes.
         AssetError: if what it names cannot be pinned.
     """
-    return _planned(path, locked, display or Quiet())[0]
+    return _planned(path, locked, display or Quiet(), likely_device(), decides=False)[0]
 
 
 def run_suite(
@@ -85,10 +86,10 @@ def run_suite(
     options, display = options or Options(), display or Quiet()
     start = clock()
     with display:
-        plan, lock = _planned(path, options.locked, display)
+        device = likely_device() if options.device == "auto" else options.device
+        plan, lock = _planned(path, options.locked, display, device, decides=True)
         store = Store(options.runs / plan.suite.name)
         _require_writable(store.folder)
-        device = likely_device() if options.device == "auto" else options.device
         todo = _todo(plan.cells, store, device, options)
         expected = forecast(plan, todo, device, _download(plan, todo))
         if todo:
@@ -128,10 +129,44 @@ def assets_of(plan: Plan, cells: Iterable[Cell]) -> list[Asset]:
     return list(found.values())
 
 
-def _planned(path: Path, locked: bool, display: Display) -> tuple[Plan, Lock]:
+def _planned(
+    path: Path, locked: bool, display: Display, device: str, *, decides: bool
+) -> tuple[Plan, Lock]:
     suite = validated(read(path))
     lock = Lock.beside(path)
-    return make_plan(suite, _pins(suite, lock, locked, display)), lock
+    pins = _pins(suite, lock, locked, display)
+    precisions: dict[str, Resolved] = {}
+    if suite.precision is Precision.AUTO:
+        precisions = _precisions(suite, path, lock, locked, display, device, decides=decides)
+    return make_plan(suite, pins, precisions), lock
+
+
+def _precisions(
+    suite: Suite,
+    path: Path,
+    lock: Lock,
+    locked: bool,
+    display: Display,
+    device: str,
+    *,
+    decides: bool,
+) -> dict[str, Resolved]:
+    """What `auto` came to, by label: from the lock file, or decided now."""
+    labels = [label_of(entry) for entry in suite.backbones]
+    known = {label: lock.precision(name_of(label, device)) for label in labels}
+    open_ = [label for label, found in known.items() if found is None]
+    if open_ and locked:
+        raise UserError(f"{lock.path.name} has no precision for {open_[0]} on {device}")
+    if open_ and not decides:
+        display.say(f"precision of {', '.join(open_)}: auto, decided by the first run; fp32 here")
+    elif open_:
+        display.say(f"deciding the precision of {', '.join(open_)} on {device}")
+        lock.save()  # the process that decides reads what is pinned
+        for label, found in decide_apart(path, device, open_).items():
+            lock.set_precision(name_of(label, device), found)
+            display.say(f"{label}: {found.precision.value}, drift {found.drift:.1e}")
+            known[label] = found
+    return {label: found for label, found in known.items() if found is not None}
 
 
 def _pins(suite: Suite, lock: Lock, locked: bool, display: Display) -> dict[str, str]:

@@ -49,7 +49,7 @@ class Meter:
     budget: int | None = None
     halvings: int = 0
 
-    def summary(self, facts: NDArray[np.float64]) -> Extraction:
+    def summary(self, facts: NDArray[np.float64], drift: float | None = None) -> Extraction:
         """The record's view; `facts` `(n, 3)` are seconds, units and truncation by item needed."""
         fresh = self.items_computed > 0 and self.seconds > 0
         return Extraction(
@@ -63,6 +63,7 @@ class Meter:
             truncated_share=float(facts[:, 2].mean()) if len(facts) else None,
             batches=self.batches,
             budget=self.budget,
+            drift=drift,
             halvings=self.halvings,
         )
 

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from bench.core.record import Failure, Status
+from bench.measure import Peak
 from bench.runner.identify import failed
 from bench.runner.run import Options, run_suite
 from bench.runner.workbench import Workbench
@@ -104,8 +105,13 @@ def test_any_failure_is_tried_again_when_asked(run):
 def test_a_score_of_one_device_does_not_stand_for_another(run, monkeypatch):
     run()
     monkeypatch.setattr("bench.runner.run.likely_device", lambda: "cuda")
-    monkeypatch.setattr("bench.measure.environment.device_name", lambda _device: "a fake card")
-    monkeypatch.setattr("bench.runner.execute.device_peak", lambda _device: 5)
+    for module in ("bench.measure.environment", "bench.runner.workbench"):
+        monkeypatch.setattr(f"{module}.device_name", lambda _device: "a fake card")
+    monkeypatch.setattr("bench.runner.execute.reset_peak", lambda _device: None)
+    monkeypatch.setattr(
+        "bench.runner.execute.peak",
+        lambda _device: Peak(bytes_resident=1, bytes_allocated=5, bytes_reserved=7),
+    )
     original = Workbench.__init__
 
     def on_cuda(self, _device, cache, report):
@@ -120,10 +126,10 @@ def test_a_score_of_one_device_does_not_stand_for_another(run, monkeypatch):
     assert len(Store(outcome.folder).records()) == 6  # those of the CPU are kept
 
 
-def _extract_on_cpu(backbone, inputs, _device, report):
+def _extract_on_cpu(backbone, inputs, _device, report, **more):
     from bench.extract import extract
 
-    return extract(backbone, inputs, "cpu", report)
+    return extract(backbone, inputs, "cpu", report, **more)
 
 
 def test_a_gpu_that_torch_cannot_use_is_said_and_the_cpu_used(run, monkeypatch, capsys):

@@ -1,0 +1,177 @@
+"""What `precision = "auto"` comes to: the fastest whose features stay near those of float32.
+
+Decided once for each backbone and kind of device, in a process of its own (it needs
+torch), and kept in the suite's lock file: timing noise must not choose scores.
+
+    python -m bench.runner.precision SUITE DEVICE LABEL...    prints one JSON object
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.backbones import Plugin
+from bench.core.backbone import Backbone
+from bench.core.cell import label_of
+from bench.core.errors import UserError
+from bench.core.suite import Precision, Resolved, Suite
+from bench.core.task import Input
+from bench.measure import Clock, wall
+
+TOLERANCE = 1e-3
+"""Largest drift: bfloat16 on MiniLM has 8e-5, and a probe's accuracy moves by tenths of a point."""
+FASTER = 0.10
+"""Another precision must be this much faster than float32: below, noise would decide."""
+ITEMS = 256
+ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One precision on the sample: median seconds, and drift from float32."""
+
+    seconds: float
+    drift: float
+
+
+def choose_precision(tried: Mapping[Precision, Tried]) -> Resolved:
+    """The fastest within the tolerance; float32 where none is clearly faster."""
+    usual = tried[Precision.FP32]
+    fitting = {
+        precision: of
+        for precision, of in tried.items()
+        if of.drift <= TOLERANCE and of.seconds <= (1 - FASTER) * usual.seconds
+    }
+    if not fitting:
+        return Resolved(Precision.FP32, 0.0)
+    best = min(fitting, key=lambda precision: fitting[precision].seconds)
+    return Resolved(best, fitting[best].drift)
+
+
+def drift_of(features: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    """1 - the least cosine of features `(n, d)` with the reference; 1 where one is all zero."""
+    one, other = (np.asarray(x, dtype=np.float64) for x in (features, reference))
+    length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    cosine = np.divide(
+        (one * other).sum(axis=1), length, out=np.zeros_like(length), where=length > 0
+    )
+    return float(max(0.0, 1.0 - cosine.min()))
+
+
+def try_all(
+    extractors: Mapping[Precision, Callable[[], NDArray[np.float32]]], clock: Clock = wall
+) -> dict[Precision, Tried]:
+    """Each on the same sample, interleaved there and back, after a round that is not counted."""
+    features = {precision: run() for precision, run in extractors.items()}
+    seconds: dict[Precision, list[float]] = {precision: [] for precision in extractors}
+    order = list(extractors)
+    for number in range(ROUNDS):
+        for precision in order if number % 2 else order[::-1]:
+            start = clock()
+            extractors[precision]()
+            seconds[precision].append(clock() - start)
+    reference = features[Precision.FP32]
+    return {
+        precision: Tried(float(np.median(seconds[precision])), drift_of(found, reference))
+        for precision, found in features.items()
+    }
+
+
+def name_of(label: str, device: str) -> str:
+    """A decision's name in the lock file."""
+    return f"{label} on {device}"
+
+
+def decide_apart(suite: Path, device: str, labels: Sequence[str]) -> dict[str, Resolved]:
+    """`decide` in a process of its own.
+
+    Raises:
+        UserError: if it fails, with its last line.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(  # noqa: S603 -- our own module
+        [sys.executable, "-m", "bench.runner.precision", str(suite), device, *labels],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise UserError(f"the precision could not be decided: {last}")
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return {
+        label: Resolved(Precision(of["use"]), float(of["drift"])) for label, of in found.items()
+    }
+
+
+def decide(
+    suite: Suite, pins: Mapping[str, str], device: str, labels: Sequence[str]
+) -> dict[str, Resolved]:
+    """Load each backbone in every precision of the device, and choose.
+
+    The sample is of the training inputs of the suite's first task that the backbone reads;
+    one that no task uses, or that has no weights, stays at float32.
+    """
+    from bench import backbones, tasks
+
+    folder = Path(suite.folder)
+    built = [tasks.build(entry, folder, pins) for entry in suite.tasks]
+    found = {}
+    for entry in suite.backbones:
+        label = label_of(entry)
+        if label not in labels:
+            continue
+        plugin = backbones.build(entry, folder, pins)
+        fitting = [t for t in built if t.spec.modality is plugin.spec.modality]
+        if fitting and plugin.spec.assets:
+            inputs = fitting[0].load().train.inputs[:ITEMS]
+            found[label] = choose_precision(try_all(_extractors(plugin, inputs, device)))
+        else:
+            found[label] = Resolved(Precision.FP32, 0.0)
+    return found
+
+
+def _extractors(
+    plugin: Plugin, inputs: Sequence[Input], device: str
+) -> dict[Precision, Callable[[], NDArray[np.float32]]]:
+    """Features of `inputs`, from the backbone in each precision that the device computes fast."""
+    from bench.extract import extract
+
+    def extractor(backbone: Backbone) -> Callable[[], NDArray[np.float32]]:
+        return lambda: extract(backbone, inputs, device).features
+
+    return {p: extractor(plugin.load(device, p, inputs)) for p in candidates(device)}
+
+
+def candidates(device: str) -> tuple[Precision, ...]:
+    """What a kind of device computes fast."""
+    if device == "cuda":
+        return Precision.FP32, Precision.BF16, Precision.FP16
+    return Precision.FP32, Precision.BF16
+
+
+def main() -> None:
+    from bench.assets import Lock
+    from bench.runner.plan import validated
+    from bench.suite_file import read
+
+    path, device, *labels = sys.argv[1:]
+    suite = validated(read(Path(path)))
+    found = decide(suite, Lock.beside(Path(path)).pins, device, labels)
+    plain = {label: {"use": of.precision.value, "drift": of.drift} for label, of in found.items()}
+    sys.stdout.write(f"\n{json.dumps(plain)}\n")
+
+
+if __name__ == "__main__":
+    main()
