@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slow test-gpu check format tables microbench simulate gate baseline clean
+.PHONY: help setup bench test test-slow test-gpu check format tables microbench scaling simulate gate baseline clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,8 +51,14 @@ format: $(STAMP)  ## Format and mend what ruff can mend
 tables: $(STAMP)  ## Derive the tables of results/ from its records again
 	@for folder in results/*/; do [ -d "$$folder/records" ] || continue; $(BIN)/bench table "$$folder" --write; done
 
-microbench: $(STAMP)  ## Time the hot paths (pytest-benchmark)
-	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,ops,rounds -m ''
+MICRO := $(BIN)/python -m pytest -q tests/benchmarks --benchmark-only -m '' \
+	--benchmark-columns=median,iqr,ops,rounds --benchmark-storage=file://results/microbench
+
+microbench: $(STAMP)  ## Time the hot paths and compare with the stored baseline (SAVE=1 stores this run)
+	$(MICRO) $(if $(SAVE),--benchmark-save=baseline,$(if $(wildcard results/microbench/*/*.json),--benchmark-compare))
+
+scaling: $(STAMP)  ## Cost per item and memory from 1,000 to 100,000 texts: results/throughput/ (minutes)
+	$(BIN)/python -m tests.benchmarks.scaling
 
 simulate: $(STAMP)  ## Coverage, false alarms and power of the statistics: docs/simulations.md (minutes)
 	$(BIN)/python -m tests.tools.simulate

@@ -1,0 +1,117 @@
+"""`make scaling`: does extraction cost the same per item at any size, in bounded memory?
+
+1,000, 10,000 and 100,000 distinct texts (windows of ten words of reuters-r8's training texts)
+through minilm-l6 on the CPU, features written out of core. Writes results/throughput/scaling.json
+and the table of scaling.md. Four minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from bench import backbones, tasks
+from bench.core.suite import Precision
+from bench.extract import extract
+from bench.measure import peak, provenance, reset_peak
+
+SIZES = (1_000, 10_000, 100_000)
+ROUNDS = 3
+"""Of the two smaller sizes, around the largest, so that a drifting machine shows."""
+WORDS = 10
+FOLDER = Path(__file__).parents[2] / "results" / "throughput"
+
+
+def windows(count: int) -> list[str]:
+    """Distinct windows of words, spread over the whole of the corpus."""
+    found: dict[str, None] = {}
+    for text in tasks.registry()["reuters-r8"].load().train.inputs:
+        words = text.split()
+        for start in range(0, len(words) - WORDS, 5):
+            found.setdefault(" ".join(words[start : start + WORDS]))
+    if len(found) < count:
+        raise RuntimeError(f"the corpus has {len(found)} windows, not {count}")
+    chosen = np.random.default_rng(0).permutation(len(found))[:count]
+    every = list(found)
+    return [every[i] for i in chosen]
+
+
+def main() -> None:
+    texts = windows(max(SIZES))
+    backbone = backbones.registry()["minilm-l6"].load("cpu", Precision.FP32, [])
+    extract(backbone, texts[:2_000], "cpu")  # warm
+    small = [size for size in SIZES[:-1] for _ in range(ROUNDS)]
+    order = [*small, SIZES[-1], *small[::-1]]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, size in enumerate(order):
+            start = (number * size) % (len(texts) - size + 1)  # other texts each time
+            path = Path(folder) / f"{number}.f32"
+            out = np.memmap(path, np.float32, "w+", shape=(size, backbone.spec.width))
+            reset_peak()
+            before = resident()
+            found = extract(backbone, texts[start : start + size], "cpu", out=out)
+            rows.append(
+                {
+                    "items": size,
+                    "seconds": found.seconds,
+                    "tokens": int(found.lengths.sum()),
+                    "bytes_before": before,
+                    "bytes_peak": peak().bytes_resident,
+                    "bytes_features": out.nbytes,
+                }
+            )
+            sys.stderr.write(f"{size:,} texts: {1e6 * found.seconds / size:.0f} us each\n")
+            del out, found
+            os.truncate(path, 0)
+    write(rows)
+
+
+def resident() -> int:
+    """The resident set of this process now, in bytes (proc(5): the second field is in pages)."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def write(rows: list[dict[str, float]]) -> None:
+    where = provenance("cpu", "fp32", deterministic=False)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    told = {
+        "schema": 1,
+        "device": where.device_name,
+        "threads": where.threads,
+        "date": where.date,
+        "packages": where.packages,
+        "load": os.getloadavg()[0],
+        "rows": rows,
+    }
+    (FOLDER / "scaling.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    where_and_when = f"{where.device_name}, {where.threads} threads, {where.date[:10]}"
+    lines = [
+        "# Scaling",
+        "",
+        f"minilm-l6, fp32, {where_and_when}: distinct windows of {WORDS} words, features written",
+        "out of core. `make scaling` makes this page.",
+        "",
+        "| texts | runs | us a token, median | against 1,000 texts | MB above start | features |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    first = None
+    for size in SIZES:
+        of = [row for row in rows if row["items"] == size]
+        cost = float(np.median([1e6 * row["seconds"] / row["tokens"] for row in of]))
+        first = first or cost
+        above = max(row["bytes_peak"] - row["bytes_before"] for row in of) / 1e6
+        features = of[0]["bytes_features"] / 1e6
+        cells = f"{size:,}", str(len(of)), f"{cost:.1f}", f"{cost / first:.3f}", f"{above:.0f}"
+        lines.append(f"| {' | '.join(cells)} | {features:.0f} MB |")
+    (FOLDER / "scaling.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
