@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import did_you_mean
+from bench.core.errors import CellError, did_you_mean
 from bench.core.predictions import Predictions
 from bench.core.task import Input, Modality, Split, TaskKind
 
@@ -140,5 +140,30 @@ class Method(Protocol):
         Raises:
             DivergedError: if learning gave NaN or Inf.
             NotApplicableError: if this task or backbone cannot be learned this way.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One fit: what `Method.fit` gets, but for the context."""
+
+    parameters: Parameters
+    train: Split
+    validation: Split | None = None
+
+
+@runtime_checkable
+class ManyMethod(Method, Protocol):
+    """A method that fits many jobs at less than the sum of their costs. It is optional."""
+
+    def batches(self, parameters: Parameters) -> bool:
+        """Whether a fit with these parameters gains by company."""
+        ...
+
+    def fit_many(self, jobs: Sequence[Job], context: Context) -> list[Fitted | CellError]:
+        """What `fit` would return or raise for each job: one that fails costs itself alone.
+
+        Jobs that hold the very same `train` may share what is made of it.
         """
         ...

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.task import Split
-from bench.methods.heads import Head, Scaling, learnable, scaling_parameter
+from bench.methods.heads import (
+    Features,
+    Head,
+    Scaling,
+    few_threads,
+    learnable,
+    scaling_parameter,
+)
 
 SPEC = MethodSpec(
     name="knn",
@@ -47,14 +57,21 @@ class NearestNeighbours:
         from sklearn.neighbors import KNeighborsClassifier
 
         data = learnable(train, context, parameters["scaling"])
+        items = len(data.targets)
         model = KNeighborsClassifier(
-            n_neighbors=min(int(parameters["k"]), len(data.targets)),
+            n_neighbors=min(int(parameters["k"]), items),
             metric=parameters["metric"],
             weights=parameters["weights"],
             algorithm="brute",
         )
         model.fit(data.features, data.targets)
-        return Head(context, data.scale, model.predict_proba, data.seen)
+
+        def probabilities(features: Features) -> NDArray[np.floating]:
+            with few_threads(features.size * items):
+                votes: NDArray[np.floating] = model.predict_proba(features)
+                return votes
+
+        return Head(context, data.scale, probabilities, data.seen)
 
 
 METHODS: tuple[Method, ...] = (NearestNeighbours(),)

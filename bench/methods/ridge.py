@@ -9,7 +9,14 @@ import numpy as np
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.predictions import softmax
 from bench.core.task import Split
-from bench.methods.heads import Head, Scaling, constant, learnable, scaling_parameter
+from bench.methods.heads import (
+    Head,
+    Scaling,
+    constant,
+    few_threads,
+    learnable,
+    scaling_parameter,
+)
 
 SPEC = MethodSpec(
     name="ridge",
@@ -54,7 +61,8 @@ class Ridge:
             return Head(context, data.scale, constant(data.seen), data.seen)
         indicators = np.eye(len(data.seen), dtype=np.float64)[data.targets]
         model = RidgeRegression(alpha=parameters["alpha"])
-        model.fit(data.features.astype(np.float64), indicators)
+        with few_threads(data.features.size * data.features.shape[1]):  # the Gram matrix
+            model.fit(data.features.astype(np.float64), indicators)
         temperature = float(parameters["temperature"])
         return Head(
             context,

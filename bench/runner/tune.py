@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from bench.core.errors import CellError, DivergedError
 from bench.core.identity import derive_seed
-from bench.core.method import Context, Method, Scalar
+from bench.core.method import Context, Fitted, Job, ManyMethod, Method, Scalar
 from bench.core.predictions import ClassPredictions
 from bench.core.record import Trial
 from bench.core.scoring import main_score
@@ -87,6 +88,9 @@ def choose(
 ) -> Choice:
     """Try each point on the division; the best is chosen, the earliest of equals.
 
+    Points that the method fits cheaper in company are fitted as one batch.  The seconds of such
+    a trial are its share of the batch (all shares are equal) and what its own predictions took.
+
     Raises:
         CellError: if every trial failed (the last one's error).
     """
@@ -94,13 +98,16 @@ def choose(
         reason = "none: one point to try" if len(points) == 1 else division.label
         return Choice(points[0], (), reason, division.rare)
     held = np.concatenate([pair[1] for pair in division.pairs])
+    folds = [(labelled.take(train), labelled.take(held)) for train, held in division.pairs]
+    together = _together(method, points, folds, context, clock)
     trials: list[Trial] = []
     best: tuple[float, int, ClassPredictions] | None = None
     failure: CellError | None = None
     for number, point in enumerate(points):
-        start = clock()
+        fits = together.get(number) or _Fits(_one_by_one(method, point, folds, context), 0.0)
+        start = clock() - fits.seconds
         try:
-            found = _out_of_fold(method, point, labelled, division, context)
+            found = _out_of_fold(fits.answers, folds, context)
             score = main_score(metric, found, labelled.targets[held], context.classes)
         except CellError as error:
             failure = error
@@ -116,20 +123,58 @@ def choose(
     return Choice(points[best[1]], tuple(trials), division.label, division.rare, best[2], held)
 
 
+Folds = list[tuple[Split, Split]]
+"""(train, validation); made once, so that what shares a fold can be told by identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    """The fits of one point, one a fold, and the seconds they took before they are asked for."""
+
+    answers: Iterable[Fitted | CellError]
+    seconds: float
+
+
+def _together(
+    method: Method, points: list[dict[str, Scalar]], folds: Folds, context: Context, clock: Clock
+) -> dict[int, _Fits]:
+    """Fits of the points that gain by company, by the number of the point."""
+    if not isinstance(method, ManyMethod):
+        return {}
+    numbers = [number for number, point in enumerate(points) if method.batches(point)]
+    if not numbers:
+        return {}
+    jobs = [Job(points[number], *fold) for number in numbers for fold in folds]
+    start = clock()
+    answers = method.fit_many(jobs, context)
+    share = (clock() - start) / len(numbers)
+    return {
+        number: _Fits(answers[i * len(folds) : (i + 1) * len(folds)], share)
+        for i, number in enumerate(numbers)
+    }
+
+
+def _one_by_one(
+    method: Method, point: dict[str, Scalar], folds: Folds, context: Context
+) -> Iterator[Fitted]:
+    for train, validation in folds:
+        yield method.fit(point, train, validation, context)
+
+
 def _out_of_fold(
-    method: Method,
-    point: dict[str, Scalar],
-    labelled: Split,
-    division: Division,
-    context: Context,
+    fits: Iterable[Fitted | CellError], folds: Folds, context: Context
 ) -> ClassPredictions:
-    """Predictions of every held-out item by a fit that did not see it."""
+    """Predictions of every held-out item by a fit that did not see it.
+
+    Raises:
+        CellError: if a fit failed.
+    """
     parts = []
-    for train, held in division.pairs:
-        validation = labelled.take(held)
-        fitted = method.fit(point, labelled.take(train), validation, context)
+    for fitted, (_, validation) in zip(fits, folds, strict=True):
+        if isinstance(fitted, CellError):
+            raise fitted
         predictions = fitted.predict(validation.inputs)
-        predictions.check(len(held), context.classes)
+        predictions.check(len(validation), context.classes)
         parts.append(predictions.probabilities)
     return ClassPredictions(np.concatenate(parts))
 

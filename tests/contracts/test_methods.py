@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from bench.core.method import Needs
+from bench.core.errors import CellError, DivergedError
+from bench.core.method import Job, ManyMethod, Needs
 from bench.core.task import Modality, Split
 from bench.methods import registry
 
 METHODS = list(registry())
+MANY = [name for name in METHODS if isinstance(registry()[name], ManyMethod)]
 
 
 @pytest.fixture
@@ -22,6 +26,7 @@ def problem(request, splits, context):
 
 
 every_method = pytest.mark.parametrize("problem", METHODS, indirect=True)
+every_batching_method = pytest.mark.parametrize("problem", MANY, indirect=True)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -133,3 +138,61 @@ def test_training_data_is_left_as_it_was(problem):
 
 def test_a_method_without_a_backbone_asks_for_none():
     assert registry()["tfidf"].spec.needs is Needs.INPUTS
+
+
+def jobs_of(method, *trains) -> list[Job]:
+    """Every combination of the choices there are, on each of the splits."""
+    several = [parameter for parameter in method.spec.parameters if parameter.choices]
+    return [
+        Job({**method.spec.defaults, **dict(zip([p.name for p in several], point, strict=True))}, t)
+        for point in itertools.product(*(parameter.choices for parameter in several))
+        for t in trains
+    ]
+
+
+class Refusing:
+    """A context that has no features of the inputs of `refused`."""
+
+    def __init__(self, context, refused):
+        self.inner, self.refused = context, refused
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def features(self, inputs):
+        if inputs is self.refused.inputs:
+            raise DivergedError("refused")
+        return self.inner.features(inputs)
+
+
+@every_batching_method
+def test_many_fits_are_what_each_is_alone(problem):
+    method, _, train, test, context = problem
+    some = test.take(np.arange(100))
+    without = train.take(np.flatnonzero(train.targets != 1))
+    alone = train.take(np.flatnonzero(train.targets == 2))
+    jobs = jobs_of(method, train, without, alone)
+    assert any(method.batches(job.parameters) for job in jobs)
+    for job, fitted in zip(jobs, method.fit_many(jobs, context), strict=True):
+        single = method.fit(job.parameters, job.train, job.validation, context)
+        expected, found = (fit.predict(some.inputs) for fit in (single, fitted))
+        assert (found.classes == expected.classes).mean() >= 0.97
+        assert np.abs(found.probabilities - expected.probabilities).mean() < 2e-3
+
+
+@every_batching_method
+def test_a_failing_fit_does_not_spoil_the_others(problem):
+    method, _, train, test, context = problem
+    bad = train.take(np.arange(len(train)))
+    jobs = jobs_of(method, train, bad)
+    refusing = Refusing(context, bad)
+    for job, answer in zip(jobs, method.fit_many(jobs, refusing), strict=True):
+        assert isinstance(answer, CellError) == (job.train is bad)
+        if job.train is train:
+            answer.predict(test.inputs).check(len(test), context.classes)
+    with pytest.raises(DivergedError, match="refused"):
+        method.fit(method.spec.defaults, bad, None, refusing)
+
+
+def test_the_probe_batches():
+    assert "probe" in MANY

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 
+from bench.core.errors import DivergedError
+from bench.core.method import Method
 from bench.core.task import RareRule, Split
-from bench.runner.tune import divide
+from bench.methods import registry
+from bench.runner.tune import choose, divide
 
 
 def split(targets, groups=None) -> Split:
@@ -61,3 +68,59 @@ def test_groups_are_not_torn_apart():
     found = divide(split(np.tile([0, 1], 40), groups), 0, RareRule.ERROR, 0)
     for train, held in found.pairs:
         assert not set(groups[train]) & set(groups[held])
+
+
+class Pixels:
+    """A context whose features are the inputs themselves; `refused` counts those it denies."""
+
+    classes, seed, device = 10, 0, "cpu"
+
+    def __init__(self, refused: int = 0):
+        self.refused = refused
+
+    def features(self, inputs):
+        if len(inputs) == self.refused:
+            raise DivergedError("refused")
+        return np.stack(inputs)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Split:
+    """Eight digits of each kind."""
+    images, targets = load_digits(return_X_y=True)
+    first = np.concatenate([np.flatnonzero(targets == c)[:8] for c in range(10)])
+    return Split(list(images[first].astype(np.float32) / 16), targets[first].astype(np.int64))
+
+
+def chosen(digits, points, context=None, clock=None, method="probe"):
+    probe: Method = registry()[method]
+    full = [{**probe.spec.defaults, **point} for point in points]
+    division = divide(digits, 0, RareRule.ERROR, 0)
+    clock = clock or itertools.count().__next__
+    return choose(probe, full, digits, division, context or Pixels(), "accuracy", clock)
+
+
+def space(**pinned):
+    return registry()["probe"].spec.points(pinned, 8)
+
+
+def test_a_batch_chooses_what_fits_one_by_one_choose(digits):
+    single = chosen(digits, space(tolerance=1e-6))
+    batch = chosen(digits, space(tolerance=1e-6, solver="batched"))
+    assert batch.parameters == {**single.parameters, "solver": "batched"}
+    assert [t.score for t in batch.trials] == [t.score for t in single.trials]
+    found, expected = batch.validation.probabilities, single.validation.probabilities
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_trial_of_a_batch_is_charged_its_share(digits):
+    points = [{"C": 1.0}, *({"C": c, "solver": "batched"} for c in (0.1, 1.0, 10.0, 100.0))]
+    trials = chosen(digits, points).trials  # of a clock that ticks once whenever it is looked at
+    assert [t.parameters["solver"] for t in trials] == ["sklearn"] + 4 * ["batched"]
+    assert [t.seconds for t in trials] == [1.0] + 4 * [1.25]
+
+
+@pytest.mark.parametrize("solver", ["sklearn", "batched"])
+def test_where_every_fit_fails_the_reason_is_told(digits, solver):
+    with pytest.raises(DivergedError, match="refused"):
+        chosen(digits, space(solver=solver), Pixels(refused=60))  # three folds of four

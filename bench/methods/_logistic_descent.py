@@ -1,0 +1,304 @@
+"""L-BFGS on a batch of softmax regressions.
+
+A batch has D datasets and M slots a dataset; a slot is one problem.  A step costs two products
+with the features, one for the logits of the direction and one for the gradient: the logits are
+linear in the step's length, so that a line search (`_logistic_search.py`) needs no further product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from bench.methods._logistic_memory import Memory
+from bench.methods._logistic_search import Search
+
+Tensor = Any  # torch is imported where it is used
+
+NEVER = -1e30  # the intercept of a class that only fills up k: its probability is exactly 0
+CROWDED = 0.75  # share of live slots below which the finished ones are thrown out
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Features of D datasets: `rows` `(D, n, r)`, centred, then zeros, the last column the
+    intercept's; `counts` `(D, 1)` true rows; `centers` `(D, d)`; `basis` `(D, r - 1, d)`
+    orthonormal rows in which `rows` are written, or None for the features themselves.
+    """
+
+    rows: Tensor
+    counts: Tensor
+    centers: Tensor
+    basis: Tensor | None
+
+    def take(self, at: Tensor) -> Data:
+        basis = None if self.basis is None else self.basis[at]
+        return Data(self.rows[at], self.counts[at], self.centers[at], basis)
+
+    def unfold(self, weights: Tensor) -> Tensor:
+        """From `(D, M, k, r)` to the features' own dimensions `(D, M, k, d)`."""
+        if self.basis is None:
+            return weights[..., : self.centers.shape[1]]
+        return weights[..., :-1] @ self.basis[:, None]
+
+    def norm(self, gradient: Tensor) -> Tensor:
+        """Largest entry `(D, M)` of the mean gradient with respect to uncentred features."""
+        import torch
+
+        if gradient.shape[2] == 2:  # with respect to the single vector of two classes
+            gradient = (gradient[:, :, 1:] - gradient[:, :, :1]) / 2
+        bias = gradient[..., -1:]
+        outer = self.unfold(gradient)
+        outer = torch.addcmul(outer, bias, self.centers[:, None, None])
+        return torch.maximum(outer.abs().amax((2, 3)), bias.abs().amax((2, 3))) / self.counts
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Problems `(D, M)`: `labels` `(D, M, n)`; `penalties` 1 / C; `left`, the steps each may
+    take (below zero: the slot is empty).
+    """
+
+    labels: Tensor
+    penalties: Tensor
+    left: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where slots stand: `weights` `(D, M, k, r)`, `logits` `(D, n, M, k)`, and the `gradient`
+    of the cross entropies alone `(D, M, k, r)`. It serves any penalty.
+    """
+
+    weights: Tensor
+    logits: Tensor
+    gradient: Tensor
+
+    def single(self) -> Point:
+        """The point in float32."""
+        return Point(self.weights.float(), self.logits.float(), self.gradient.float())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where slots ended, and `(D, M)` gradient norms and steps taken."""
+
+    point: Point
+    norms: Tensor
+    iterations: Tensor
+
+
+@dataclass(slots=True)
+class _State:
+    """What changes from step to step; all but `logits` `(D, n, M, k)` begin with `(D, M)`."""
+
+    number: Tensor  # of the slot in the outcome
+    live: Tensor
+    labels: Tensor
+    penalty: Tensor  # (D, M, 1, r), 0 for the intercept
+    left: Tensor
+    weights: Tensor
+    gradient: Tensor
+    due: Tensor  # the 2-norm of the gradient at which the true norm is looked at
+    best: Tensor  # the smallest 2-norm so far
+    since: Tensor  # steps since then
+    logits: Tensor
+    memory: Memory
+
+    def take(self, at: Tensor, slots: Tensor) -> _State:
+        """Keep the datasets `at` `(D',)` and of each the `slots` `(D', M')`."""
+        rows = at[:, None]
+        kept = {f.name: getattr(self, f.name) for f in fields(self)}
+        logits, memory = kept.pop("logits"), kept.pop("memory")
+        kept = {name: value[rows, slots] for name, value in kept.items()}
+        flat = (rows * self.live.shape[1] + slots).reshape(-1)
+        logits = logits.transpose(1, 2)[rows, slots].transpose(1, 2).contiguous()
+        return _State(**kept, logits=logits, memory=memory.take(flat))
+
+
+def origin(data: Data, labels: Tensor, classes: int) -> Point:
+    """Zero weights; `classes` are filled up to a size that products are fast at.
+
+    The gradient there is what each class lacks of its share of the sum of all rows.
+    """
+    import torch
+
+    (sets, n, width), most = data.rows.shape, labels.shape[1]
+    padded = round_up(classes, 8) if classes > 32 else classes
+    kind = {"dtype": data.rows.dtype, "device": data.rows.device}
+    weights = torch.zeros(sets, most, padded, width, **kind)
+    weights[:, :, classes:, -1] = NEVER
+    logits = torch.zeros(sets, n, most, padded, **kind)
+    logits[..., classes:] = NEVER
+    gradient = torch.zeros_like(weights)
+    gradient[:, :, :classes] = (data.rows.sum(1) / classes)[:, None, None]
+    for i in range(sets):
+        for j in range(most):
+            gradient[i, j].index_add_(0, labels[i, j], data.rows[i], alpha=-1)
+    return Point(weights, logits, gradient)
+
+
+def evaluate(data: Data, weights: Tensor, labels: Tensor) -> Point:
+    """The point of given weights, in the precision of `data`."""
+    import torch
+
+    weights = weights.to(data.rows.dtype)
+    logits = _product(data, weights)
+    return Point(weights, logits, _gradient(data, torch.softmax(logits, -1), labels))
+
+
+def round_up(size: int, to: int) -> int:
+    """The next multiple of `to`: products are up to a third faster there."""
+    return -(-size // to) * to
+
+
+def descend(data: Data, start: Point, slots: Slots, goal: float, patience: int | None) -> Outcome:
+    """Descend from `start`; slots finish one by one: where the mean gradient's norm is at most
+    `goal`, at their last step, or after `patience` steps without a smaller gradient than before
+    (None: never)."""
+    import torch
+
+    state = _begin(data, start, slots, goal)
+    outcome = Outcome(
+        Point(start.weights.clone(), start.logits.clone(), start.gradient.clone()),
+        torch.full_like(slots.penalties, torch.inf),
+        torch.zeros_like(slots.left),
+    )
+    step = 0
+    while True:
+        done, norms = _finished(data, state, goal, patience, step)
+        _record(outcome, state, done, norms, step)
+        state.live &= ~done
+        if not state.live.any():
+            return outcome
+        data, state = _thin(data, state)
+        _step(data, state)
+        step += 1
+
+
+def _begin(data: Data, start: Point, slots: Slots, goal: float) -> _State:
+    import torch
+
+    dtype, device = data.rows.dtype, data.rows.device
+    sets, most, padded, width = start.weights.shape
+    penalty = slots.penalties[..., None, None].to(dtype).repeat(1, 1, 1, width)
+    penalty[..., -1] = 0.0
+    # an entry of a gradient is seldom over four times its root mean square: look from there on
+    due = goal * data.counts * (padded * data.centers.shape[1]) ** 0.5 / 4
+    return _State(
+        number=torch.arange(sets * most, device=device).view(sets, most),
+        live=slots.left >= 0,
+        labels=slots.labels,
+        penalty=penalty,
+        left=slots.left,
+        weights=start.weights,
+        gradient=torch.addcmul(start.gradient, penalty, start.weights),
+        due=due.expand(sets, most),
+        best=torch.full((sets, most), torch.inf, dtype=dtype, device=device),
+        since=torch.zeros(sets, most, dtype=torch.int64, device=device),
+        logits=start.logits,
+        memory=Memory.empty(sets * most, padded * width, dtype, device),
+    )
+
+
+def _product(data: Data, weights: Tensor) -> Tensor:
+    """Logits `(D, n, M, k)`."""
+    import torch
+
+    sets, most, k, width = weights.shape
+    flat = torch.bmm(data.rows, weights.reshape(sets, most * k, width).mT)
+    return flat.view(sets, -1, most, k)
+
+
+def _gradient(data: Data, chances: Tensor, labels: Tensor) -> Tensor:
+    """The gradient of the cross entropies `(D, M, k, r)`; `chances` are used up."""
+    import torch
+
+    sets, n, most, k = chances.shape
+    at = labels.transpose(1, 2)[..., None]
+    chances.scatter_add_(3, at, chances.new_full((1, 1, 1, 1), -1.0).expand(at.shape))
+    flat = torch.bmm(chances.view(sets, n, most * k).mT, data.rows)
+    return flat.view(sets, most, k, -1)
+
+
+def _finished(
+    data: Data, state: _State, goal: float, patience: int | None, step: int
+) -> tuple[Tensor, Tensor]:
+    """Which live slots are done `(D, M)`, and the true norms (of these at least)."""
+    import torch
+
+    size = torch.linalg.vector_norm(state.gradient, dim=(2, 3))
+    better = size < state.best
+    state.best = torch.where(better, size, state.best)
+    state.since = torch.where(better, 0, state.since + 1)
+    done = state.live & (state.memory.stuck.view_as(state.live) | (state.left <= step))
+    if patience is not None:
+        done |= state.live & (state.since > patience)
+    looked = state.live & (size <= state.due) if step else state.live
+    if not (done | looked).any():
+        return done, size
+    norms = data.norm(state.gradient)
+    # next look: where the norm would reach its goal if the two norms shrink alike
+    due = size * torch.clamp(goal / norms, max=0.95)
+    state.due = torch.where(looked & (step > 0), due, state.due)
+    return done | (state.live & (norms <= goal)), norms
+
+
+def _record(outcome: Outcome, state: _State, done: Tensor, norms: Tensor, step: int) -> None:
+    import torch
+
+    if not done.any():
+        return
+    at = state.number[done]
+    weights, point = state.weights[done], outcome.point
+    point.weights.flatten(0, 1)[at] = weights
+    point.gradient.flatten(0, 1)[at] = state.gradient[done] - state.penalty[done] * weights
+    most = outcome.norms.shape[1]
+    i, j = torch.nonzero(done, as_tuple=True)
+    point.logits[at // most, :, at % most] = state.logits[i, :, j]
+    outcome.norms.view(-1)[at] = norms[done].double()
+    outcome.iterations.view(-1)[at] = step
+
+
+def _thin(data: Data, state: _State) -> tuple[Data, _State]:
+    """Throw out finished slots once they are many, and datasets with no others."""
+    import torch
+
+    live = state.live.sum(1)
+    most = int(live.max())
+    at = torch.nonzero(live)[:, 0]
+    if len(at) * most > CROWDED * state.live.numel():
+        return data, state
+    slots = torch.argsort(state.live[at].int(), dim=1, descending=True, stable=True)[:, :most]
+    state = state.take(at, slots)
+    return (data if len(at) == len(data.rows) else data.take(at)), state
+
+
+def _step(data: Data, state: _State) -> None:
+    """One step of every slot: direction, line search, gradient, memory."""
+    import torch
+
+    shape = state.weights.shape
+    direction, slope = state.memory.direction(state.gradient.flatten(2).flatten(0, 1))
+    direction, slope = direction.view(shape), slope.view(shape[:2])
+    along = _product(data, direction)
+    shrunk = state.penalty * direction
+    search = Search(
+        logits=state.logits,
+        along=along,
+        labels=state.labels,
+        slope=slope,
+        pull=(shrunk * state.weights).sum((2, 3)),
+        stiffness=(shrunk * direction).sum((2, 3)),
+        live=state.live,
+        scaled=state.memory.added > 0,
+    )
+    length, chances, failed = search.run()
+    state.memory.forget(failed.reshape(-1))
+    state.logits = torch.addcmul(state.logits, along, length[:, None, :, None])
+    direction *= length[..., None, None]
+    state.weights = state.weights + direction
+    old = state.gradient
+    state.gradient = _gradient(data, chances, state.labels).addcmul_(state.penalty, state.weights)
+    change = torch.sub(state.gradient, old)
+    state.memory.add(direction.flatten(2).flatten(0, 1), change.flatten(2).flatten(0, 1))
