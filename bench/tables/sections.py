@@ -148,13 +148,13 @@ def _transfers(found: Sequence[Transfer]) -> Section:
             _outside("task", (of.problem.title for of, _, _ in rows)),
             _outside("backbone", (one.backbone for _, _, one in rows)),
             _own(
-                "LogME [draws]",
+                "LogME (draws)",
                 (cells.with_range(one.logme, one.least, one.most, 3) for _, _, one in rows),
             ),
             _own("came out", (cells.score(one.best, of.problem.metric) for of, _, one in rows)),
             _outside("with", (one.method or cells.NONE for _, _, one in rows)),
             _own(
-                "weighted tau [draws]",
+                "weighted tau (draws)",
                 (
                     "" if place else cells.with_range(of.tau, of.least, of.most, 2)
                     for of, place, _ in rows
