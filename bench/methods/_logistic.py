@@ -24,6 +24,7 @@ from bench.methods._logistic_descent import (
     origin,
     round_up,
 )
+from bench.methods._threads import few_threads
 
 ELEMENTS = {"cpu": 4_000_000, "cuda": 200_000_000}
 """Weights and logits solved together at most: on a CPU, what the last level of cache can bear."""
@@ -99,7 +100,8 @@ def solve(
     found: dict[int, Solution] = {}
     with torch.no_grad():
         for chunk in _chunks(problems, ELEMENTS["cpu" if device == "cpu" else "cuda"]):
-            found |= _solve_chunk(problems, chunk, tolerance, max_iter, device)
+            with few_threads(sum(dataset.multiplications for dataset in chunk)):
+                found |= _solve_chunk(problems, chunk, tolerance, max_iter, device)
     return [found[number] for number in range(len(problems))]
 
 
@@ -146,6 +148,11 @@ class _Dataset:
     @property
     def elements(self) -> int:
         return len(self.paths) * self.classes * (self.width + len(self.features))
+
+    @property
+    def multiplications(self) -> int:
+        """Of one of the two products of a step."""
+        return len(self.paths) * self.classes * self.width * len(self.features)
 
 
 def _chunks(problems: Sequence[Problem], elements: int) -> Iterator[list[_Dataset]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bench.core.errors import DivergedError
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.task import Split
+from bench.methods._threads import few_threads
 from bench.methods.heads import Features, Head, Scaling, constant, learnable, scaling_parameter
 
 SPEC = MethodSpec(
@@ -56,7 +57,9 @@ class HeadSgd:
         data = learnable(train, context, parameters["scaling"])
         if len(data.seen) == 1:
             return Head(context, data.scale, constant(data.seen), data.seen)
-        network = _train(parameters, data.features, data.targets, len(data.seen), context)
+        units = int(parameters["hidden"]) or len(data.seen)
+        with few_threads(int(parameters["batch_size"]) * data.features.shape[1] * units):
+            network = _train(parameters, data.features, data.targets, len(data.seen), context)
         return Head(
             context,
             data.scale,

@@ -1,13 +1,10 @@
-"""What the methods on frozen features share: scaling, threads, and a head that predicts."""
+"""What the methods on frozen features share: scaling, and a head that predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +15,6 @@ from bench.core.predictions import Predictions, spread
 from bench.core.task import Input, Split
 
 Features = NDArray[np.float32]
-
-LARGE_PRODUCT = 10**9
-"""Multiplications of one matrix product, a twentieth of a second of one core, from which several
-threads are worth having. Below, they cost up to 40 times more than they bring where cores are
-shared (docs/adr/0008-heads.md)."""
 
 
 class Scaling(StrEnum):
@@ -54,25 +46,6 @@ def scaler(kind: object, features: Features) -> Callable[[Features], Features]:
     spread_ = features.std(axis=0)
     spread_[spread_ < 1e-6] = 1.0  # a constant dimension says nothing, and must not say NaN
     return lambda given: (given - center) / spread_
-
-
-@contextmanager
-def few_threads(multiplications: int) -> Iterator[None]:
-    """One thread for BLAS and OpenMP, unless a matrix product of what is done inside is large."""
-    if multiplications >= LARGE_PRODUCT:
-        yield
-        return
-    with _thread_pools().limit(limits=1):
-        yield
-
-
-@lru_cache
-def _thread_pools() -> Any:
-    """The thread pools of numpy, SciPy and scikit-learn; to look for them takes milliseconds."""
-    import sklearn.linear_model  # noqa: F401 -- a pool is found once its library is loaded
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-
-    return ThreadpoolController()
 
 
 @dataclass(frozen=True, slots=True)

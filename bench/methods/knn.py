@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.task import Split
+from bench.methods._threads import few_threads
 from bench.methods.heads import (
     Features,
     Head,
     Scaling,
-    few_threads,
     learnable,
     scaling_parameter,
 )

@@ -23,12 +23,12 @@ from bench.core.method import (
 )
 from bench.core.task import Split
 from bench.methods._logistic import Problem, solve
+from bench.methods._threads import few_threads
 from bench.methods.heads import (
     Head,
     Learnable,
     Scaling,
     constant,
-    few_threads,
     learnable,
     scaling_parameter,
 )

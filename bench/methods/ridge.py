@@ -9,11 +9,11 @@ import numpy as np
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.predictions import softmax
 from bench.core.task import Split
+from bench.methods._threads import few_threads
 from bench.methods.heads import (
     Head,
     Scaling,
     constant,
-    few_threads,
     learnable,
     scaling_parameter,
 )

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from bench.methods._logistic import Problem, solve
-from bench.methods.heads import LARGE_PRODUCT, few_threads
+from bench.methods._threads import LARGE_PRODUCT, few_threads
 
 RNG = np.random.default_rng(0)
 CENTERS = RNG.normal(size=(20, 128))

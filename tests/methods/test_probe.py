@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_info
 
 from bench.core.method import Job
 from bench.core.task import Split
-from bench.methods.heads import LARGE_PRODUCT, few_threads
+from bench.methods._threads import LARGE_PRODUCT, few_threads
 from bench.methods.probe import SPEC, Probe
 
 
@@ -64,14 +65,11 @@ def test_limits_are_each_jobs_own(digits, solver):
 
 
 def threads() -> dict[str, int]:
-    """Of the pools that scikit-learn uses; torch's is its own affair."""
     pools = {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
-    return {path: number for path, number in pools.items() if "torch" not in path}
+    return {**pools, "torch": torch.get_num_threads()}
 
 
 def test_small_work_has_one_thread_and_large_work_what_there_is():
-    with few_threads(1):
-        pass  # loads what there is
     before = threads()
     with few_threads(LARGE_PRODUCT):
         assert threads() == before
