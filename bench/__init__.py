@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["leaderboard", "plan", "publish", "run", "table"]
+__all__ = ["leaderboard", "plan", "publish", "run", "table", "throughput"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from bench.core.record import Record
     from bench.runner.plan import Plan
+    from bench.runner.throughput.result import Throughput
 
 
 def run(
@@ -102,6 +103,54 @@ def publish(
     return target.folder
 
 
+def throughput(
+    backbone: str,
+    task: str | None = None,
+    *,
+    device: str = "auto",
+    precision: str = "fp32",
+    items: int | None = None,
+    length: int | None = None,
+    sweep: bool | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Throughput:
+    """Time feature extraction of one backbone: end to end, on the device, with warm token ids.
+
+    Args:
+        backbone: a registered name, `hub:models/...`, `file:FOLDER`, or a shape
+            (`shape:bert-base`), which has random weights and needs no task.
+        task: whose inputs are used; a name that `bench list tasks` has.
+        device: "auto", "cpu" or "cuda".
+        precision: "fp32", "bf16" or "fp16".
+        items: distinct inputs at most; 1,000 on a CPU and 20,000 on a GPU unless given.
+        length: of the inputs that a shape makes: tokens of a text (128), seconds of a clip (10).
+        sweep: whether batch budgets are tried; unless given, where that takes no more
+            than a minute. What is found is kept, and runs use it.
+        report: gets a line a step.
+
+    Raises:
+        UserError: on a mistake in these, or data that cannot be had.
+    """
+    from bench.core.errors import UserError
+    from bench.core.suite import Precision
+    from bench.runner.throughput.run import throughput as time_it
+    from bench.runner.throughput.setup import Asked
+
+    known = [each.value for each in Precision if each is not Precision.AUTO]
+    if precision not in known:
+        raise UserError(f"precision is {', '.join(known)}, not {precision!r}")
+    asked = Asked(
+        backbone=backbone,
+        task=task,
+        device=device,
+        precision=Precision(precision),
+        items=items,
+        length=length,
+        sweep=sweep,
+    )
+    return time_it(asked, report or (lambda _: None))
+
+
 PUBLIC: Mapping[str, Any] = {
-    function.__name__: function for function in (run, plan, leaderboard, table, publish)
+    function.__name__: function for function in (run, plan, leaderboard, table, publish, throughput)
 }

@@ -6,6 +6,7 @@ user's (also what a shell's usage error gives), 3 the gate cannot tell, 130 inte
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -44,6 +45,14 @@ class Format(StrEnum):
     CSV = "csv"
     LATEX = "latex"
     JSON = "json"
+
+
+class DType(StrEnum):
+    """Arithmetic of the forward pass."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
 
 
 class Kind(StrEnum):
@@ -172,6 +181,61 @@ def gate(
     text, code = answer(asked, as_json=as_json, report=note)
     show(text)
     raise typer.Exit(code)
+
+
+@app.command()
+def throughput(
+    backbone: Annotated[
+        str,
+        typer.Argument(
+            help="A name, hub:models/..., file:FOLDER, or a shape such as shape:bert-base.",
+            show_default=False,
+        ),
+    ],
+    task: Annotated[str | None, typer.Option(help="Whose inputs; shapes make their own.")] = None,
+    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = (
+        Device.AUTO
+    ),
+    dtype: Annotated[DType, typer.Option(help="Of the forward pass.")] = DType.FP32,
+    items: Annotated[
+        int | None, typer.Option(help="Inputs at most (1,000 on a CPU, 20,000 on a GPU).")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Of a shape's inputs: tokens (128), or seconds (10).")
+    ] = None,
+    sweep: Annotated[
+        bool | None,
+        typer.Option(
+            "--sweep/--no-sweep",
+            help="Try batch budgets and keep the best; by itself where it is quick.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Plain data instead of words.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the result here, and a table over all that are.")
+    ] = None,
+) -> None:
+    """Time feature extraction of one backbone: end to end, on the device, with warm token ids."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a line a step is enough
+    from bench import api
+    from bench.runner.throughput.text import prepare, screen, write
+
+    if out is not None:
+        prepare(out)
+    found = api.throughput(
+        backbone,
+        task,
+        device=device.value,
+        precision=dtype.value,
+        items=items,
+        length=length,
+        sweep=sweep,
+        report=note,
+    )
+    if out is not None:
+        note(f"written: {write(found, out)}")
+    show(found.json() if as_json else screen(found))
 
 
 @assets_app.command(name="list")

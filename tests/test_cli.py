@@ -298,3 +298,57 @@ def test_doctor_says_what_there_is():
     assert done.returncode == 0
     assert "torch" in done.stdout
     assert "would be skipped" in done.stdout
+    assert "batch budgets" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["minilm-l7", "--task", "trec"], "did you mean 'minilm-l6'"),
+        (["minilm-l6", "--task", "digit"], "did you mean 'digits'"),
+        (["minilm-l6", "--task", "digits"], "minilm-l6 reads text, but digits is image"),
+        (["raw-pixels", "--task", "digits", "--device", "cuda"], "torch sees none"),
+    ],
+)
+def test_throughput_of_what_cannot_be_is_one_sentence(tmp_path, arguments, says):
+    done = run("throughput", *arguments, cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("bench: ")
+    assert says in line
+
+
+def test_throughput_of_a_folder(tmp_path, monkeypatch, capsys):
+    """In this process, where clocks can be hurried; the ones of the command take a minute."""
+    from bench.cli import main
+    from bench.measure import StopRule
+    from bench.runner.throughput import run as throughput
+    from bench.runner.throughput.calls import Pace
+    from tests.backbones.tiny import save_image
+
+    quick = StopRule(
+        least_samples=2, least_seconds=1e-4, most_seconds=1e-3, region_seconds=1e-5,
+        most_warm_up_seconds=1e-3,
+    )  # fmt: skip
+    pace = Pace(rule=quick, ceiling_rule=quick, side=16, copy_bytes=1000, part_seconds=1e-3)
+    monkeypatch.setattr(throughput, "PACE", pace)
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    backbone = f"file:{save_image(tmp_path / 'vit', 'vit')}"
+    asked = ["throughput", backbone, "--task", "digits", "--device", "cpu", "--items", "8"]
+    monkeypatch.setattr(sys, "argv", ["bench", *asked, "--json", "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    printed = capsys.readouterr()
+    plain = json.loads(printed.out)
+    assert (plain["kind"], plain["task"], plain["items"]) == ("throughput", "digits", 8)
+    assert "timing end to end" in printed.err
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["README.md", "file-vit-digits-fp32-cpu.json"]
+    assert json.loads((tmp_path / "out" / names[1]).read_text()) == plain
+    assert plain["provenance"]["device_name"] in (tmp_path / "out" / "README.md").read_text()
+    monkeypatch.setattr(sys, "argv", ["bench", *asked])
+    with pytest.raises(SystemExit):
+        main()
+    assert "where time goes" in capsys.readouterr().out

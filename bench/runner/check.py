@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench import backbones, methods, tasks
+from bench.backbones.shapes import PREFIX as SHAPE
 from bench.core.errors import Mistake, did_you_mean
 from bench.core.method import Needs
 from bench.core.metrics import CLASSIFICATION
@@ -27,7 +28,13 @@ def check(draft: Draft) -> list[Mistake]:
             found.append(Mistake(f"{where}.main_metric", f"no metric is named {metric!r}{near}"))
     for where, table in draft.entries("backbone"):
         name = table.get("name")
-        if (
+        if isinstance(name, str) and name.startswith(SHAPE):
+            message = (
+                f"{name!r} is a shape with random weights: it can be timed "
+                f"(bench throughput {name}), and has no place in a table of scores"
+            )
+            found.append(Mistake(f"{where}.name", message))
+        elif (
             isinstance(name, str)
             and not name.startswith(backbones.OUTSIDE)
             and name not in backbones.registry()

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from bench.assets import cache_folder, is_cached, mirrors
+from bench.extract import Budgets
 from bench.measure import packages
 from bench.measure.environment import cpu_name
 from bench.runner.report import known_assets
@@ -25,6 +26,7 @@ def report() -> str:
     lines += [f"  {name} {version}" for name, version in packages().items()]
     lines += ["device", *(f"  {line}" for line in _device())]
     lines += ["caches", *(f"  {line}" for line in _caches())]
+    lines += ["batch budgets", *(f"  {line}" for line in _budgets())]
     skipped = [
         f"  {name} is not installed: {effect}"
         for name, effect in OPTIONAL.items()
@@ -61,6 +63,13 @@ def _cpu_has(*flags: str) -> bool:
     except OSError:
         return False
     return any(flag in text for flag in flags)
+
+
+def _budgets() -> list[str]:
+    found = Budgets(cache_folder() / "budgets.json").all()
+    if not found:
+        return ["none found yet: bench throughput BACKBONE --task TASK finds one, and runs use it"]
+    return [f"{name}: {found[name].budget:,}" for name in sorted(found)]
 
 
 def _caches() -> list[str]:

@@ -1,0 +1,1 @@
+"""`bench throughput`: how fast one backbone extracts features here, and why not faster."""
