@@ -7,10 +7,12 @@ export REASON
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS_STAMP := $(VENV)/.installed-peers
+PART ?= all
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slow test-gpu check format tables microbench scaling simulate gate baseline clean
+.PHONY: help setup bench test test-slow test-gpu check format tables microbench scaling peers simulate gate baseline clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +61,13 @@ microbench: $(STAMP)  ## Time the hot paths and compare with the stored baseline
 
 scaling: $(STAMP)  ## Cost per item and memory from 1,000 to 100,000 texts: results/throughput/ (minutes)
 	$(BIN)/python -m tests.benchmarks.scaling
+
+$(PEERS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
+	@touch $@
+
+peers: $(PEERS_STAMP)  ## Against sentence-transformers, onnxruntime, MTEB, scikit-learn: results/peers/ (PART=text)
+	$(BIN)/python -m tests.benchmarks.peers $(PART)
 
 simulate: $(STAMP)  ## Coverage, false alarms and power of the statistics: docs/simulations.md (minutes)
 	$(BIN)/python -m tests.tools.simulate

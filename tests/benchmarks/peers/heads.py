@@ -1,0 +1,227 @@
+"""Heads: ten few-shot fits of Banking77, and a path of ten strengths over each of them.
+
+`bench.methods._logistic.solve` against scikit-learn's LogisticRegression, each at the process's
+number of threads and at one. Both stop at the same norm: the largest entry of the mean
+gradient, taken again in float64 here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.draws import draw_items
+from bench.core.suite import Precision, Sampling, TrainRule
+from bench.measure import StopRule, WallClock, interleave
+from bench.methods._logistic import Problem, solve
+from tests.benchmarks.peers import contenders as ways
+from tests.benchmarks.peers.facts import say
+
+DRAWS, PER_CLASS = 10, 8
+PATH = tuple(float(c) for c in np.logspace(-2, 3, 10))
+TOLERANCE = 1e-4
+"""scikit-learn's default."""
+MAX_ITER = 5000
+RULE = StopRule(most_warm_up_seconds=0.1)
+CONVERGED, EXACT = "converged", 1e-7
+"""What both would come to in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a problem came to: `weights` `(k, d)`, `intercepts` `(k,)`."""
+
+    weights: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+
+
+Solver: TypeAlias = Callable[[Sequence[Problem]], list[Fit]]
+
+
+def run(rounds: int, path_rounds: int, draws: int, threads: int) -> dict[str, Any]:
+    """Both shapes, one after the other."""
+    sets, test = drawn(draws)
+    once = [Problem(x, y, 1.0) for x, y in sets]
+    path = [Problem(x, y, c) for x, y in sets for c in PATH]
+    return {
+        "tolerance": TOLERANCE,
+        "tolerance_converged": EXACT,
+        "strengths": list(PATH),
+        "rows": [
+            on_problems(f"{draws} fits, C = 1", once, test, rounds, threads, warm=False),
+            on_problems(
+                f"{draws} paths of {len(PATH)} C", path, test, path_rounds, threads, warm=True
+            ),
+        ],
+    }
+
+
+def drawn(draws: int) -> tuple[list[tuple[NDArray[np.float32], NDArray[np.int64]]], Any]:
+    """Features and targets of MTEB's draws of 8 a class, and features of the test items."""
+    from bench import tasks
+    from bench.extract import extract
+
+    splits = tasks.registry()["banking77"].load()
+    rule = TrainRule(per_class=PER_CLASS, sampling=Sampling.MTEB)
+    chosen = [draw_items(splits.train.targets, rule, draw).labelled for draw in range(draws)]
+    backbone = ways.loaded(Precision.FP32)
+    union = np.unique(np.concatenate(chosen))
+    say(f"features of {len(union)} training and {len(splits.test)} test items")
+    known = extract(backbone, [splits.train.inputs[i] for i in union], "cpu").features
+    test = extract(backbone, splits.test.inputs, "cpu").features
+    sets = [(known[np.searchsorted(union, items)], splits.train.targets[items]) for items in chosen]
+    return sets, test
+
+
+def solvers(threads: int, *, warm: bool) -> dict[str, Solver]:
+    """By name; `warm` adds scikit-learn with each path's fits started from the one before."""
+    found: dict[str, Solver] = {
+        "bench": limited(ours, threads),
+        "bench, 1 thread": limited(ours, 1),
+        "scikit-learn": limited(theirs, threads),
+        "scikit-learn, 1 thread": limited(theirs, 1),
+    }
+    if warm:
+        found["scikit-learn, warm start, 1 thread"] = limited(theirs_warm, 1)
+    return found
+
+
+def ours(problems: Sequence[Problem]) -> list[Fit]:
+    """All problems as one batch."""
+    found = solve(problems, tolerance=TOLERANCE, max_iter=MAX_ITER)
+    return [Fit(one.weights, one.intercepts) for one in found]
+
+
+def converged(problems: Sequence[Problem]) -> list[Fit]:
+    """The same problems solved much further."""
+    found = solve(problems, tolerance=EXACT, max_iter=20 * MAX_ITER)
+    return [Fit(one.weights, one.intercepts) for one in found]
+
+
+def theirs(problems: Sequence[Problem]) -> list[Fit]:
+    """One fit after another."""
+    return [_fit(_logistic(problem.strength), problem) for problem in problems]
+
+
+def theirs_warm(problems: Sequence[Problem]) -> list[Fit]:
+    """One fit after another, weak after strong penalties, from where the last one ended."""
+    found, model, before = [], None, None
+    for problem in problems:
+        if model is None or problem.features is not before:
+            model = _logistic(problem.strength, warm_start=True)
+        before = problem.features
+        found.append(_fit(model.set_params(C=problem.strength), problem))
+    return found
+
+
+def _logistic(strength: float, **more: Any) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=strength, tol=TOLERANCE, max_iter=MAX_ITER, **more)
+
+
+def _fit(model: Any, problem: Problem) -> Fit:
+    model.fit(problem.features, problem.targets)
+    return Fit(np.array(model.coef_, np.float64), np.array(model.intercept_, np.float64))
+
+
+def limited(solver: Solver, threads: int) -> Solver:
+    """The solver with so many threads in torch, BLAS and OpenMP."""
+
+    def work(problems: Sequence[Problem]) -> list[Fit]:
+        with only(threads):
+            return solver(problems)
+
+    return work
+
+
+@contextmanager
+def only(threads: int) -> Iterator[None]:
+    """So many threads inside; looking for the pools (milliseconds) is done once."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with _pools().limit(limits=threads):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_FOUND: list[Any] = []
+
+
+def _pools() -> Any:
+    if not _FOUND:
+        import sklearn.linear_model  # noqa: F401 -- a pool is found once its library is loaded
+        from threadpoolctl import ThreadpoolController
+
+        _FOUND.append(ThreadpoolController())
+    return _FOUND[0]
+
+
+def on_problems(
+    name: str,
+    problems: Sequence[Problem],
+    test: NDArray[np.float32],
+    rounds: int,
+    threads: int,
+    *,
+    warm: bool,
+) -> dict[str, Any]:
+    """Solve, compare and time one set of problems."""
+    contenders = solvers(threads, warm=warm)
+    say(f"{name}: answers")
+    answers = {key: solver(problems) for key, solver in contenders.items()}
+    told = {key: predictions(fits, test) for key, fits in answers.items()}
+    told[CONVERGED] = predictions(limited(converged, 1)(problems), test)
+    say(f"{name}: {rounds} rounds")
+    works = {key: _on(solver, problems) for key, solver in contenders.items()}
+    found = interleave(works, WallClock(), rounds=rounds, rule=RULE)
+    n, dims = problems[0].features.shape
+    return {
+        "problems": name,
+        "count": len(problems),
+        "shape": [n, dims, int(problems[0].targets.max()) + 1],
+        "test_items": len(test),
+        "gradient": {
+            key: max(gradient_norm(p, fit) for p, fit in zip(problems, fits, strict=True))
+            for key, fits in answers.items()
+        },
+        "agree": {
+            key: {other: float((told[key] == told[other]).mean()) for other in told if other != key}
+            for key in answers
+        },
+        "order": [list(names) for names in found.order],
+        "calls_in_a_region": found.repeats,
+        "seconds": {key: list(values) for key, values in found.seconds.items()},
+        "spread": found.spread,
+    }
+
+
+def _on(solver: Solver, problems: Sequence[Problem]) -> Callable[[int], object]:
+    return lambda _: solver(problems)
+
+
+def predictions(fits: Sequence[Fit], test: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Classes `(problems, items)` of the test items."""
+    rows = test.astype(np.float64)
+    return np.stack([(rows @ fit.weights.T + fit.intercepts).argmax(1) for fit in fits])
+
+
+def gradient_norm(problem: Problem, fit: Fit) -> float:
+    """The largest entry of the mean loss's gradient of a softmax regression, in float64."""
+    x, n = problem.features.astype(np.float64), len(problem.targets)
+    logits = x @ fit.weights.T + fit.intercepts
+    logits -= logits.max(1, keepdims=True)
+    off = np.exp(logits)
+    off /= off.sum(1, keepdims=True)
+    off[np.arange(n), problem.targets] -= 1.0
+    slope = (off.T @ x + fit.weights / problem.strength) / n
+    return float(max(np.abs(slope).max(), np.abs(off.sum(0)).max() / n))

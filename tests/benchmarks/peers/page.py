@@ -1,0 +1,306 @@
+"""results/peers/README.md and ratios.svg, derived from the parts' files alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.stats.ratios import Ratio
+from tests.benchmarks.peers import words
+from tests.benchmarks.peers.facts import FOLDER
+from tests.benchmarks.peers.pairs import (
+    heads_pairs,
+    mteb_pairs,
+    score_gap,
+    share,
+    share_of_torch,
+    text_pairs,
+)
+from tests.benchmarks.peers.plot import Bar, svg
+from tests.benchmarks.peers.words import flowed
+
+PARTS = ("text", "mteb", "heads")
+CONVERGED = "converged"
+FEW = 15
+"""Pairs below which the interval is too short, and the page says so."""
+
+
+def bars(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Bar]:
+    """Every ratio of the page, for the plot."""
+    for row in parts.get("text", {}).get("rows", ()):
+        for versus in text_pairs(row):
+            yield Bar(f"{row['corpus']}: {versus.of} / {versus.against}", versus.ratio, "text")
+    if "mteb" in parts:
+        for precision, clocks in mteb_pairs(parts["mteb"]).items():
+            for clock, versus in clocks.items():
+                start = "with" if clock == "wall" else "without"
+                yield Bar(f"Banking77, {precision}, {start} start-up: MTEB", versus.ratio, "mteb")
+    for row in parts.get("heads", {}).get("rows", ()):
+        for versus in heads_pairs(row):
+            yield Bar(f"{row['problems']}: {versus.against}", versus.ratio, "heads")
+
+
+def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page in Markdown."""
+    lines = [
+        "# bench and its peers",
+        "",
+        flowed(words.INTRO, few=FEW),
+        "",
+        "![ratios](ratios.svg)",
+        "",
+    ]
+    makers = {"text": text_section, "mteb": mteb_section, "heads": heads_section}
+    for name in PARTS:
+        if name in parts:
+            lines += [*makers[name](parts[name]), *machine(parts[name]), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def text_section(part: Mapping[str, Any]) -> list[str]:
+    """Features, and the share of the ceiling."""
+    device, rows, ceiling = part["device"], [], []
+    for row in part["rows"]:
+        rows += [
+            [
+                f"{row['corpus']} ({row['texts']} texts a round)",
+                versus.of,
+                described(row, versus.against),
+                cell(versus.ratio),
+                str(versus.ratio.pairs),
+                least_cosines(row, versus.of),
+                least_cosines(row, versus.against),
+                device,
+            ]
+            for versus in text_pairs(row)
+        ]
+        for of, precision in (("bench fp32", "fp32"), ("bench bf16", "bf16")):
+            packed = share(row, of, f"product {precision}")
+            ceiling.append(
+                [
+                    row["corpus"],
+                    of,
+                    interval(packed, "%"),
+                    f"{100 * share_of_torch(row, of, precision):.0f} %",
+                    str(packed.pairs),
+                    device,
+                ]
+            )
+    return [
+        "## Texts to features",
+        "",
+        flowed(words.TEXT, compiler=part["compiler"]),
+        "",
+        *table(
+            [
+                "texts",
+                "bench",
+                "against",
+                "times as fast",
+                "pairs",
+                "bench's cosine",
+                "the other's",
+                "device",
+            ],
+            rows,
+            right=(3, 4, 5, 6),
+        ),
+        "",
+        flowed(words.CEILING),
+        "",
+        *table(
+            [
+                "texts",
+                "bench",
+                "of the packed product",
+                "of torch's product",
+                "pairs",
+                "device",
+            ],
+            ceiling,
+            right=(2, 3, 4),
+        ),
+        "",
+    ]
+
+
+def least_cosines(row: Mapping[str, Any], name: str) -> str:
+    """Before and after the timing."""
+    cosine = row["cosine"][name]
+    return " / ".join(f"{cosine[when]['least']:.6f}" for when in ("before", "after"))
+
+
+def described(row: Mapping[str, Any], name: str) -> str:
+    """A contender with the setting that its sweep chose."""
+    sweep = row["sweep_seconds"].get(name)
+    return f"{name} ({min(sweep, key=lambda key: sweep[key])})" if sweep else name
+
+
+def mteb_section(part: Mapping[str, Any]) -> list[str]:
+    """The protocol end to end."""
+    rows = []
+    for precision, clocks in mteb_pairs(part).items():
+        gap = score_gap(part, precision)
+        rows.append(
+            [
+                precision,
+                cell(clocks["wall"].ratio),
+                cell(clocks["inside"].ratio),
+                str(clocks["wall"].ratio.pairs),
+                f"{100 * gap['each']:.3f}",
+                f"{100 * gap['mean']:.3f}",
+                f"{100 * gap['published']:.3f}",
+                part["device"],
+            ]
+        )
+    return [
+        "## MTEB's Banking77 protocol, end to end",
+        "",
+        flowed(words.MTEB),
+        "",
+        *table(
+            [
+                "precision",
+                "times as fast, with start-up",
+                "without",
+                "pairs",
+                "largest difference",
+                "of means",
+                "to the publication",
+                "device",
+            ],
+            rows,
+            right=(1, 2, 3, 4, 5, 6),
+        ),
+        "",
+    ]
+
+
+def heads_section(part: Mapping[str, Any]) -> list[str]:
+    """Heads at an equal gradient norm."""
+    rows = []
+    for row in part["rows"]:
+        for versus in heads_pairs(row):
+            gradient = " / ".join(
+                f"{row['gradient'][name]:.1e}" for name in (versus.of, versus.against)
+            )
+            rows.append(
+                [
+                    row["problems"],
+                    versus.of,
+                    versus.against,
+                    cell(versus.ratio),
+                    str(versus.ratio.pairs),
+                    gradient,
+                    f"{100 * row['agree'][versus.of][versus.against]:.2f} %",
+                    " / ".join(
+                        f"{100 * row['agree'][name][CONVERGED]:.2f} %"
+                        for name in (versus.of, versus.against)
+                    ),
+                    part["device"],
+                ]
+            )
+    first = part["rows"][0]
+    n, dims, classes = first["shape"]
+    return [
+        "## Heads",
+        "",
+        flowed(
+            words.HEADS,
+            n=n,
+            dims=dims,
+            classes=classes,
+            tolerance=part["tolerance"],
+            exact=part["tolerance_converged"],
+            items=first["test_items"],
+            least=min(part["strengths"]),
+            most=max(part["strengths"]),
+        ),
+        "",
+        *table(
+            [
+                "problems",
+                "bench",
+                "against",
+                "times as fast",
+                "pairs",
+                "gradient, bench / other",
+                "same predictions",
+                "as converged, bench / other",
+                "device",
+            ],
+            rows,
+            right=(3, 4, 5, 6, 7),
+        ),
+        "",
+    ]
+
+
+def machine(part: Mapping[str, Any]) -> list[str]:
+    """Where and with what a part was measured."""
+    threads, load = part["threads"], part["load"]
+    pools = ", ".join(f"{name} {count}" for name, count in sorted(threads["pools"].items()))
+    versions = ", ".join(f"{name} {version}" for name, version in part["packages"].items())
+    runtime = part["settings"].get("onnxruntime")
+    return [
+        flowed(
+            words.MACHINE,
+            device=part["device"],
+            cores=part["cores"],
+            date=part["date"][:10],
+            torch=threads["torch"],
+            tokenizers=threads["tokenizers"],
+            pools=pools,
+            runtime=f", onnxruntime {runtime['intra_op_threads']}" if runtime else "",
+            before=load["before"],
+            after=load["after"],
+            python=part["python"],
+            versions=versions,
+        )
+    ]
+
+
+def interval(ratio: Ratio, unit: str = "") -> str:
+    """A ratio with its interval, `1.42 [1.38, 1.45]`; in percent with unit "%"."""
+    values = [ratio.ratio, ratio.low, ratio.high]
+    if unit == "%":
+        middle, low, high = (f"{100 * value:.0f}" for value in values)
+        return f"{middle} % [{low}, {high}]"
+    middle, low, high = (significant(value) for value in values)
+    return f"{middle} [{low}, {high}]"
+
+
+def cell(ratio: Ratio) -> str:
+    """A ratio for a table, marked where there are few pairs."""
+    return f"{interval(ratio)}{' *' if ratio.pairs < FEW else ''}"
+
+
+def significant(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int]) -> list[str]:
+    """A Markdown table; columns `right` are aligned to the right."""
+    marks = ["---:" if i in right else "---" for i in range(len(head))]
+    return [f"| {' | '.join(cells)} |" for cells in ([*head], marks, *rows)]
+
+
+def read(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+    """The parts that have been measured."""
+    files = {name: folder / f"{name}.json" for name in PARTS}
+    return {
+        name: json.loads(path.read_text(encoding="utf-8"))
+        for name, path in files.items()
+        if path.exists()
+    }
+
+
+def rebuild(folder: Path = FOLDER) -> None:
+    """Write the page and the plot."""
+    parts = read(folder)
+    (folder / "README.md").write_text(page(parts), encoding="utf-8")
+    (folder / "ratios.svg").write_text(svg(list(bars(parts))), encoding="utf-8")

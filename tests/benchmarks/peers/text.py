@@ -1,0 +1,190 @@
+"""Texts to features: bench, sentence-transformers, a loop, onnxruntime, and bare products.
+
+All in one process, in turn, on other texts each round. The products are timed as two more
+contenders: in each round as many FLOPs as the encoder needs for that round's texts, so that a
+share of the ceiling is a ratio of neighbours, too.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.core.suite import Precision
+from bench.measure import Encoder, Interleaved, StopRule, WallClock, interleave, measure_ceiling
+from bench.measure.ceiling import Shape
+from tests.benchmarks.peers import contenders as ways
+from tests.benchmarks.peers.contenders import Encode
+from tests.benchmarks.peers.facts import say
+
+LAYERS, WIDTH, INNER = 6, 384, 1536
+ENCODER = Encoder(layers=LAYERS, width=WIDTH, feed_forward=INNER)
+TOKENS = 2048
+"""Of one product: bench's own batches on a CPU."""
+PRODUCT = Shape(m=TOKENS, k=WIDTH, n=INNER)
+RULE = StopRule(most_warm_up_seconds=3.0)
+"""Windows differ in length, so that times never settle; what is compiled is warm already."""
+SWEEP_ROUNDS = 4
+REFERENCE = "sentence-transformers fp32"
+CORPORA = {"rotten-tomatoes": 200, "reuters-r8": 56}
+"""Texts a round: one to three seconds of the slowest contender on two cores."""
+WINDOWS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Real texts in windows of so many; `lengths` in tokens by window."""
+
+    name: str
+    windows: tuple[tuple[str, ...], ...]
+    lengths: tuple[tuple[int, ...], ...]
+
+    @property
+    def flops(self) -> list[float]:
+        """FLOPs of the encoder's forward pass over each window, without padding."""
+        return [ENCODER.flops(lengths) for lengths in self.lengths]
+
+
+def corpus(name: str, texts: int, backbone: Any) -> Corpus:
+    """Windows of distinct texts, spread over the whole corpus."""
+    from bench import tasks
+
+    splits = tasks.registry()[name].load()
+    every = ways.distinct([*splits.train.inputs, *splits.test.inputs])
+    order = np.random.default_rng(0).permutation(len(every))
+    count = min(WINDOWS, len(every) // texts)
+    if count < 2:
+        raise ValueError(f"{name} has {len(every)} texts: too few for windows of {texts}")
+    windows = tuple(
+        tuple(every[i] for i in order[n * texts : (n + 1) * texts]) for n in range(count)
+    )
+    lengths = tuple(tuple(backbone.prepare(window).lengths.tolist()) for window in windows)
+    return Corpus(name, windows, lengths)
+
+
+def run(rounds: int, texts: int | None, threads: int) -> dict[str, Any]:
+    """Both corpora, one after the other."""
+    with tempfile.TemporaryDirectory() as folder:
+        say("loading, exporting and compiling")
+        fixed: dict[str, Encode] = {
+            "bench fp32": ways.of_bench(Precision.FP32),
+            "bench bf16": ways.of_bench(Precision.BF16),
+            REFERENCE: ways.encode_with(ways.sentence_transformer(Precision.FP32)),
+            "transformers loop fp32": ways.of_a_loop(),
+        }
+        fp32, note = ways.tuned(Precision.FP32)
+        bf16, _ = ways.tuned(Precision.BF16)
+        swept = {
+            "sentence-transformers tuned fp32": fp32,
+            "sentence-transformers tuned bf16": bf16,
+            "onnxruntime fp32": ways.of_runtime(Path(folder), threads),
+        }
+        backbone = ways.loaded(Precision.FP32)
+        rows = [
+            on_corpus(corpus(name, texts or size, backbone), fixed, swept, rounds)
+            for name, size in CORPORA.items()
+        ]
+    return {"compiler": note, "rows": rows}
+
+
+def on_corpus(
+    given: Corpus,
+    fixed: Mapping[str, Encode],
+    swept: Mapping[str, Mapping[str, Encode]],
+    rounds: int,
+) -> dict[str, Any]:
+    """Choose settings, compare outputs, time in turn, compare outputs again."""
+    chosen, sweeps = dict(fixed), {}
+    for name, candidates in swept.items():
+        sweeps[name] = sweep(candidates, given)
+        best = min(sweeps[name], key=lambda setting: sweeps[name][setting])
+        say(f"{given.name}: {name}: {best}")
+        chosen[name] = candidates[best]
+    before = ways.compared(chosen, REFERENCE, given.windows[0])
+    ceilings = {"before": ceilings_now()}
+    say(f"{given.name}: {rounds} rounds")
+    found, windows = timed(given, chosen, rounds)
+    ceilings["after"] = ceilings_now()
+    after = ways.compared(chosen, REFERENCE, given.windows[-1])
+    return {
+        "corpus": given.name,
+        "texts": len(given.windows[0]),
+        "tokens": [sum(given.lengths[w]) for w in windows],
+        "flops": [given.flops[w] for w in windows],
+        "product_flops": [calls(given.flops[w]) * PRODUCT.flops for w in windows],
+        "windows": windows,
+        "order": [list(names) for names in found.order],
+        "seconds": {name: list(values) for name, values in found.seconds.items()},
+        "spread": found.spread,
+        "cosine": {name: {"before": before[name], "after": after[name]} for name in chosen},
+        "sweep_seconds": sweeps,
+        "ceiling": ceilings,
+    }
+
+
+def sweep(candidates: Mapping[str, Encode], given: Corpus) -> dict[str, float]:
+    """Median seconds of each setting on one window, in turn."""
+    works = {name: _on(encode, given.windows[-1:]) for name, encode in candidates.items()}
+    rule = StopRule(most_warm_up_seconds=0.1)
+    found = interleave(works, WallClock(), rounds=SWEEP_ROUNDS, rule=rule)
+    return {name: float(np.median(seconds)) for name, seconds in found.seconds.items()}
+
+
+def timed(
+    given: Corpus, chosen: Mapping[str, Encode], rounds: int
+) -> tuple[Interleaved, list[int]]:
+    """Seconds of each contender and of bare products, and the window of each round."""
+    numbers: list[int] = []
+
+    def noting(number: int) -> object:
+        numbers.append(number)
+        return first(number)
+
+    works = {name: _on(encode, given.windows) for name, encode in chosen.items()}
+    first = works["bench fp32"]
+    works["bench fp32"] = noting
+    for precision in (Precision.FP32, Precision.BF16):
+        works[f"product {precision.value}"] = _product(precision, given.flops)
+    found = interleave(works, WallClock(), rounds=rounds, rule=RULE)
+    if found.repeats != 1:
+        raise ValueError("a round is one window: give more texts")
+    return found, [number % len(given.windows) for number in numbers[-rounds:]]
+
+
+def _on(encode: Encode, windows: Sequence[Sequence[str]]) -> Callable[[int], object]:
+    return lambda number: encode(windows[number % len(windows)])
+
+
+def _product(precision: Precision, flops: Sequence[float]) -> Callable[[int], object]:
+    work = ways.product(precision, PRODUCT.m, PRODUCT.k, PRODUCT.n)
+    return lambda number: work(calls(flops[number % len(flops)]))
+
+
+def calls(flops: float) -> int:
+    """Products that come nearest to so many FLOPs."""
+    return max(round(flops / PRODUCT.flops), 1)
+
+
+def ceilings_now() -> dict[str, dict[str, float]]:
+    """FLOP/s of torch's own products, by precision: the square one and the model's shape."""
+    found = {}
+    for precision in (Precision.FP32, Precision.BF16):
+        limit = measure_ceiling(
+            "cpu",
+            precision,
+            tokens=TOKENS,
+            width=WIDTH,
+            feed_forward=INNER,
+            copy_bytes=2**20,
+            rule=StopRule(most_seconds=1.0, most_warm_up_seconds=1.0),
+        )
+        found[precision.value] = {
+            "square": limit.square_flops,
+            "feed_forward": limit.feed_forward_flops,
+        }
+    return found

@@ -1,0 +1,61 @@
+"""The page's prose: what was done to get the numbers below it."""
+
+from __future__ import annotations
+
+INTRO = """
+The same inputs through bench and through what people use today, in turn on one machine (A B C,
+C B A, B C A, ...). A ratio is the other's time over bench's, pair by pair: above 1 bench is
+faster. It is the median, in brackets its 95 % bootstrap interval. Rows with * have fewer than
+{few} pairs: their intervals are too short. Every contender has the same number of threads unless
+a row says otherwise. No absolute time is shown: on a shared machine it would say little; the raw
+samples are in the files beside this page. `make peers` measures everything again and makes this
+page.
+"""
+
+TEXT = """
+minilm-l6 (all-MiniLM-L6-v2), raw texts in, pooled float32 features out in input order; tokenising
+is inside, no cache, other distinct texts each round. The cosine is the least of a text's features
+with those of SentenceTransformer.encode in float32, before / after the timing, on different
+texts. {compiler}; tuned is the fastest of a sweep over batch sizes, as it is
+and compiled. onnxruntime's settings are swept alike: batch size, and the graph as exported or
+with its attention fused. bench runs at its defaults.
+"""
+
+CEILING = """
+How near that is to the machine's own limit: FLOPs of the encoder, L (24 d^2 + 4 s d) a token of a
+text of s tokens, over those of bare matrix products in the same time. oneDNN's packed product at
+the feed-forward shape ran in turn with the others; torch's products (the better of a large square
+one and that shape) before and after.
+"""
+
+MTEB = """
+MTEB's own Banking77Classification (the model as SentenceTransformer, the data from the same
+files) against `bench run suites/mteb-banking77.toml`: ten experiments of 8 labels a class,
+accuracy and macro F1 on 3,080 test items. Each run is a process of its own with fresh caches.
+With start-up: from the process's start to its end, imports, reading the data and loading the
+model included, for both. Without: MTEB's `evaluate` with everything loaded, against the phases of
+bench's cells, which still load the model and the data. Differences of scores are in points: the
+largest of any experiment's, of the means between the two, and of bench's mean to MTEB's published
+one (fp32).
+"""
+
+HEADS = """
+Logistic regression on draws of Banking77 ({n} items, {dims} features, {classes} classes):
+`bench.methods._logistic.solve`, all at once, against scikit-learn's LogisticRegression, one after
+the other. Both stop where the largest entry of the mean gradient is at most {tolerance:g}; what
+each reached, in float64, is the largest over the problems. Threads are the process's, or 1 for
+both. Predictions on {items:,} test items a problem are compared with each other, and with those
+at a gradient of {exact:g}. A path is C from {least:g} to {most:g}; with warm start scikit-learn
+begins each fit where the last one of its path ended.
+"""
+
+MACHINE = """
+{device}, {cores} cores, {date} (UTC). Threads: torch {torch}, tokenizers {tokenizers},
+{pools}{runtime}.
+Load average before {before}, after {after}. Python {python}; {versions}.
+"""
+
+
+def flowed(text: str, **values: object) -> str:
+    """One line for Markdown, with its values."""
+    return " ".join(text.format(**values).split())
