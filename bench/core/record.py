@@ -135,6 +135,7 @@ class Record:
     phases: dict[str, float] = field(default_factory=dict)  # seconds by PhaseName
     extraction: Extraction | None = None
     transferability: dict[str, float] = field(default_factory=dict)  # of the features, untrained
+    backbone_parameters: int | None = None  # 0 where no backbone takes part; None: not known
     bytes_peak: int | None = None  # peak resident set of the worker in this cell
     bytes_peak_device: int | None = None
     data: DataReport | None = None

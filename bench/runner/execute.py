@@ -104,6 +104,7 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         phases=phases.seconds,
         extraction=source.meter.summary(source.facts(needed), cell.drift) if source else None,
         transferability=transferability(cell, method, learned, source, bench),
+        backbone_parameters=source.parameters if source else 0,
         bytes_peak=(memory := peak(bench.device)).bytes_resident,
         bytes_peak_device=memory.bytes_allocated,
         data=data_report(cell, loaded, labelled, draw, test, choice),

@@ -155,6 +155,12 @@ class FeatureSource:
         once."""
         return self._take(inputs)[0]
 
+    @property
+    def parameters(self) -> int | None:
+        """Of the backbone, as far as its description says."""
+        spec = self._plugin.spec
+        return spec.parameters if spec.parameters or not spec.assets else None
+
     def facts(self, inputs: Sequence[Input]) -> NDArray[np.float64]:
         """Seconds, units and truncation `(n, 3)` of each input."""
         return self._take(inputs)[1]

@@ -81,6 +81,10 @@ def megabytes(count: int | None) -> str:
     return NONE if count is None else fixed(count / 1e6, 0)
 
 
+def millions(count: int | None) -> str:
+    return NONE if count is None else amount(count / 1e6)
+
+
 def ranks(found: Sequence[int | None]) -> list[str]:
     """Ranks, with an equals sign where several share one."""
     return [whole(rank) + "=" * (rank is not None and found.count(rank) > 1) for rank in found]

@@ -20,10 +20,12 @@ class Costs:
     `items_per_second` is the median extraction rate of the row's task, backbone and
     device: extraction is shared, so rows of other methods show the same figure.
     `seconds` is the mean wall time of a cell, cached extraction charged at what it cost.
+    `parameters` are those of the backbone.
     """
 
     items_per_second: float | None
     seconds: float | None
+    parameters: int | None
     bytes_peak: int | None
     bytes_peak_device: int | None
     trials: int
@@ -46,6 +48,10 @@ def costs(records: Sequence[Record], known: Rates) -> Costs:
     return Costs(
         items_per_second=known.get(places.pop()) if len(places) == 1 else None,
         seconds=fmean(record.seconds_charged for record in done) if done else None,
+        parameters=max(
+            (r.backbone_parameters for r in records if r.backbone_parameters is not None),
+            default=None,
+        ),
         bytes_peak=max((r.bytes_peak for r in records if r.bytes_peak is not None), default=None),
         bytes_peak_device=max(
             (r.bytes_peak_device for r in records if r.bytes_peak_device is not None), default=None

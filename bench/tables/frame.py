@@ -18,7 +18,8 @@ COLUMNS = (
     "share_draw", "share_seed", "share_item", "share_rest",
     "macro_f1", "macro_f1_low", "macro_f1_high", "kappa", "kappa_low", "kappa_high",
     "rank", "behind", "behind_low", "behind_high", "front",
-    "throughput", "seconds", "bytes_peak", "bytes_peak_device", "trials", "trials_budget",
+    "throughput", "seconds", "parameters", "bytes_peak", "bytes_peak_device",
+    "trials", "trials_budget",
     "status", "complete", "device", "device_name", "precision", "run_ids",
 )  # fmt: skip
 """The frame's columns. `throughput` is in items per second, `n` counts test items; `behind` is
@@ -26,7 +27,10 @@ the paired difference from the first ranked row of the problem, its interval not
 `share_*` are the parts of the variance of `value` (`bench.stats.Shares`), where draws have several
 seeds. `front` is whether no row on the front dominates it (`bench.tables.front`)."""
 
-_WHOLE = ("n", "draws", "rank", "bytes_peak", "bytes_peak_device", "trials", "trials_budget")
+_WHOLE = (
+    "n", "draws", "rank", "parameters", "bytes_peak", "bytes_peak_device",
+    "trials", "trials_budget",
+)  # fmt: skip
 _REAL = (
     "value", "low", "high", "share_draw", "share_seed", "share_item", "share_rest",
     "macro_f1", "macro_f1_low", "macro_f1_high",
@@ -85,6 +89,7 @@ def plain(row: Row) -> dict[str, Any]:
         "front": row.front,
         "throughput": spent.items_per_second,
         "seconds": spent.seconds,
+        "parameters": spent.parameters,
         "bytes_peak": spent.bytes_peak,
         "bytes_peak_device": spent.bytes_peak_device,
         "trials": spent.trials,

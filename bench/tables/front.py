@@ -26,15 +26,16 @@ def worth_a_look(
     `better` `(E, E)` says which rows are shown better in the main metric, and `as_good`
     which are shown to be no more than `MARGIN` behind: no row stands in for another whose
     accuracy it is not shown to reach, however cheap it is. The other dimensions are
-    seconds per cell, extraction rate, and peak memory of the process and of the device:
-    where both rows were measured, and on the same device (`places`), since seconds of
-    two machines do not compare.
+    seconds per cell, extraction rate, the backbone's parameters, and peak memory of the
+    process and of the device: where both rows were measured, and on the same device
+    (`places`), since seconds of two machines do not compare.
     """
     _, names = np.unique(np.asarray(places, dtype=np.str_), return_inverse=True)
     same = names[:, None] == names[None, :]
     costs = (
         [one.seconds for one in spent],
         [1 / one.items_per_second if one.items_per_second else None for one in spent],
+        [one.parameters for one in spent],
         [one.bytes_peak for one in spent],
         [one.bytes_peak_device for one in spent],
     )

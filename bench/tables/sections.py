@@ -81,6 +81,7 @@ def _problem(board: Board, problem: Problem) -> Section:
         _own("variance: draw / seed / item / rest, %", (cells.parts(r.shares) for r in rows)),
         _own("items/s", (cells.amount(r.costs.items_per_second) for r in rows)),
         _own("s per cell", (cells.amount(r.costs.seconds) for r in rows)),
+        _own("backbone M", (cells.millions(r.costs.parameters) for r in rows)),
         _own("peak MB", (cells.megabytes(r.costs.bytes_peak) for r in rows)),
         _own("device MB", (cells.megabytes(r.costs.bytes_peak_device) for r in rows)),
         _own("trials", (f"{r.costs.trials}/{r.costs.trials_budget}" for r in rows)),
@@ -89,7 +90,7 @@ def _problem(board: Board, problem: Problem) -> Section:
         _outside("records", (cells.runs(r.run_ids) for r in rows)),
     ]
     hidden = {"device"} if len(devices) <= 1 else set()
-    spare = {"device MB", "behind the best"}
+    spare = {"device MB", "backbone M", "behind the best"}
     shown = [
         c
         for c in columns

@@ -85,7 +85,8 @@ LEGEND = (
     " methods; s per cell: mean wall time with cached extraction charged; trials: settings"
     " tried on validation data, of the budget. Front: yes, unless a row on"
     " the front is shown to be at most a point behind it, costs no more (s per cell, items/s,"
-    f" peak memory, from {100 * TOLERANCE:g} % on, on the same device) and is better in something."
+    f" the backbone's parameters, peak memory, from {100 * TOLERANCE:g} % on, on the same device)"
+    " and is better in something."
 )
 OVERALL = (
     "For entrants complete in every task: mean of the main metrics; mean of the ranks above; win"

@@ -92,6 +92,7 @@ class Maker:
         identity: dict | None = None,
         bytes_peak: int | None = 250_000_000,
         transferability: dict | None = None,
+        parameters: int | None = None,
     ) -> Record:
         true = truth(task, items, classes) if true is None else true
         if predicted is None:
@@ -161,6 +162,7 @@ class Maker:
                 batches=3,
             ),
             transferability=transferability or {},
+            backbone_parameters=parameters,
             bytes_peak=bytes_peak,
             data=DataReport(
                 fingerprint=digest(task),

@@ -23,6 +23,16 @@ def test_less_memory_decides_among_those_not_shown_to_differ(make, folder):
     assert on_front(folder) == {"small"}
 
 
+def test_a_smaller_backbone_stands_in_for_a_larger_one(make, folder):
+    for draw, first in enumerate(make.draws(3, parameters=100_000_000, accuracy=0.9, items=1000)):
+        same = make.store.predictions(first).predicted
+        small = {"method": "none", "backbone": "none", "parameters": 0}
+        make.cell(draw=draw, predicted=same, items=1000, **small)
+    assert on_front(folder) == {"none"}
+    found = leaderboard(folder).set_index("method").parameters
+    assert found.to_dict() == {"probe": 100_000_000, "none": 0}
+
+
 def test_cheap_and_not_shown_to_be_as_good_stands_in_for_nothing(make, folder):
     """Few items: 8 points behind is within the noise, which is no proof that it is as good."""
     make.draws(2, method="large", accuracy=0.8, items=60)
