@@ -77,10 +77,21 @@ def test_a_second_run_does_nothing(finished):
     assert "[1/4]" not in again.stderr
 
 
+def hear_interrupts():
+    """What a shell starts in the background ignores Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupted_it_goes_on_where_it_was(tmp_path):
     (tmp_path / "tiny.toml").write_text(DIGITS.replace("draws = 2", "draws = 40"))
     command = [sys.executable, "-m", "bench", "run", "tiny.toml"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 -- one thread here
+    ) as process:
         for line in process.stderr:
             if line.startswith("[3/"):
                 process.send_signal(signal.SIGINT)

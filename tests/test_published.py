@@ -64,7 +64,9 @@ def test_the_published_records_are_mtebs():
             assert record.metrics[metric] == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("folder", sorted((ROOT / "results").iterdir()), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "folder", sorted(p.parent for p in (ROOT / "results").glob("*/records")), ids=lambda p: p.name
+)
 def test_published_records_are_whole_small_and_of_this_suite(folder):
     store = Store(folder)
     plan = make_plan(validated(read(ROOT / "suites" / f"{folder.name}.toml")), {})

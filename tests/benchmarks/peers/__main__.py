@@ -28,39 +28,49 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     for part in parts:
         if part != "page":
-            before = facts.load()
-            facts.say(f"{part}: load average {before}")
-            found, settings = measured(part, given)
-            facts.write({**facts.facts(part, before, settings=settings), **found}, given.out)
+            measure(part, given)
     from tests.benchmarks.peers.page import rebuild
 
     rebuild(given.out)
 
 
-def measured(part: str, given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
-    """One part's samples, and what it was told."""
+def measure(part: str, given: argparse.Namespace) -> None:
+    """Measure one part, and keep what there is whenever something is finished."""
+    before = facts.load()
+    facts.say(f"{part}: load average {before}")
+    settings: dict[str, Any] = {}
+
+    def keep(found: dict[str, Any]) -> None:
+        facts.write({**facts.facts(part, before, settings=settings), **found}, given.out)
+
     if part == "text":
         from tests.benchmarks.peers import text
 
-        rounds = given.rounds or TEXT_ROUNDS
-        onnxruntime = {
+        settings["rounds"] = chosen(given.rounds, TEXT_ROUNDS)
+        settings["onnxruntime"] = {
             "intra_op_threads": given.threads,
             "inter_op_threads": 1,
             "execution": "sequential",
             "graph_optimisation": "all",
         }
-        settings = {"rounds": rounds, "onnxruntime": onnxruntime}
-        return text.run(rounds, given.texts, given.threads), settings
-    if part == "mteb":
+        text.run(settings["rounds"], given.texts, given.threads, keep)
+    elif part == "mteb":
         from tests.benchmarks.peers import mteb_protocol
 
-        rounds = given.rounds or MTEB_ROUNDS
-        return mteb_protocol.run(rounds), {"rounds": rounds}
-    from tests.benchmarks.peers import heads
+        settings["rounds"] = chosen(given.rounds, MTEB_ROUNDS)
+        mteb_protocol.run(settings["rounds"], keep)
+    else:
+        from tests.benchmarks.peers import heads
 
-    rounds, path_rounds = given.rounds or HEADS_ROUNDS, given.path_rounds or PATH_ROUNDS
-    settings = {"rounds": rounds, "path_rounds": path_rounds, "draws": given.draws}
-    return heads.run(rounds, path_rounds, given.draws, given.threads), settings
+        settings["rounds"] = chosen(given.rounds, HEADS_ROUNDS)
+        settings["path_rounds"] = chosen(given.path_rounds, PATH_ROUNDS)
+        settings["draws"] = given.draws
+        heads.run(settings["rounds"], settings["path_rounds"], given.draws, given.threads, keep)
+
+
+def chosen(given: int | None, default: int) -> int:
+    """What was asked for; 0 leaves a series out."""
+    return default if given is None else given
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -43,22 +43,26 @@ class Fit:
 Solver: TypeAlias = Callable[[Sequence[Problem]], list[Fit]]
 
 
-def run(rounds: int, path_rounds: int, draws: int, threads: int) -> dict[str, Any]:
-    """Both shapes, one after the other."""
+def run(
+    rounds: int, path_rounds: int, draws: int, threads: int, keep: Callable[[dict[str, Any]], None]
+) -> None:
+    """Both shapes, one after the other; `keep` gets what there is after each."""
     sets, test = drawn(draws)
     once = [Problem(x, y, 1.0) for x, y in sets]
     path = [Problem(x, y, c) for x, y in sets for c in PATH]
-    return {
+    found: dict[str, Any] = {
         "tolerance": TOLERANCE,
         "tolerance_converged": EXACT,
         "strengths": list(PATH),
-        "rows": [
-            on_problems(f"{draws} fits, C = 1", once, test, rounds, threads, warm=False),
-            on_problems(
-                f"{draws} paths of {len(PATH)} C", path, test, path_rounds, threads, warm=True
-            ),
-        ],
+        "rows": [],
     }
+    for name, problems, count, warm in (
+        (f"{draws} fits, C = 1", once, rounds, False),
+        (f"{draws} paths of {len(PATH)} C", path, path_rounds, True),
+    ):
+        if count:
+            found["rows"].append(on_problems(name, problems, test, count, threads, warm=warm))
+            keep(found)
 
 
 def drawn(draws: int) -> tuple[list[tuple[NDArray[np.float32], NDArray[np.int64]]], Any]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ PUBLISHED = ROOT / "tests" / "data" / "mteb-banking77-minilm-l6.json"
 SIDES = ("bench", "mteb")
 
 
-def run(rounds: int) -> dict[str, Any]:
-    """Every precision and side in turn, `rounds` times."""
+def run(rounds: int, keep: Callable[[dict[str, Any]], None]) -> None:
+    """Every precision and side in turn, `rounds` times; `keep` gets what there is after each."""
     from bench import tasks
     from bench.assets import resolve
     from tests.benchmarks.peers.contenders import weights
@@ -35,18 +36,16 @@ def run(rounds: int) -> dict[str, Any]:
     weights()  # in the cache before anything is timed
     for asset in tasks.registry()["banking77"].spec.assets:
         resolve(asset)
-    runs = []
+    told = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    published = {name: told[name] for name in ("accuracy", "macro_f1")}
+    runs: list[dict[str, Any]] = []
     for number in range(rounds):
         for precision in (Precision.FP32, Precision.BF16):
             for side in SIDES if number % 2 == 0 else SIDES[::-1]:
                 found = timed(side, precision)
                 say(f"{number + 1}/{rounds} {side} {precision.value}: {found['wall']:.1f} s")
                 runs.append({"round": number, "side": side, "precision": precision.value, **found})
-    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    return {
-        "runs": runs,
-        "published": {"accuracy": published["accuracy"], "macro_f1": published["macro_f1"]},
-    }
+        keep({"runs": runs, "published": published})
 
 
 def timed(side: str, precision: Precision) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tests.benchmarks.peers.pairs import (
     share,
     share_of_torch,
     text_pairs,
+    tuned_pairs,
 )
 from tests.benchmarks.peers.plot import Bar, svg
 from tests.benchmarks.peers.words import flowed
@@ -109,6 +110,8 @@ def text_section(part: Mapping[str, Any]) -> list[str]:
             right=(3, 4, 5, 6),
         ),
         "",
+        *(note for row in part["rows"] for note in sweep_notes(row)),
+        "",
         flowed(words.CEILING),
         "",
         *table(
@@ -131,6 +134,21 @@ def least_cosines(row: Mapping[str, Any], name: str) -> str:
     """Before and after the timing."""
     cosine = row["cosine"][name]
     return " / ".join(f"{cosine[when]['least']:.6f}" for when in ("before", "after"))
+
+
+def sweep_notes(row: Mapping[str, Any]) -> list[str]:
+    """What was tried, in seconds over the fastest's, and whether it was worth it in the rounds."""
+    lines = []
+    for name, tried in sorted(row["sweep_seconds"].items()):
+        best = min(tried.values())
+        told = "; ".join(f"{key} {tried[key] / best:.2f}" for key in sorted(tried, key=tried.get))
+        lines.append(f"- {row['corpus']}, sweep of {name}: {told}.")
+    lines += [
+        f"- {row['corpus']}: in the rounds {versus.of} was {cell(versus.ratio)} times as fast as"
+        f" {versus.against}."
+        for versus in tuned_pairs(row)
+    ]
+    return lines
 
 
 def described(row: Mapping[str, Any], name: str) -> str:

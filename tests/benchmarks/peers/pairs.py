@@ -46,6 +46,13 @@ def text_pairs(row: Mapping[str, Any]) -> list[Versus]:
     ]
 
 
+def tuned_pairs(row: Mapping[str, Any]) -> list[Versus]:
+    """What tuning gave: each swept setting of sentence-transformers against its default."""
+    seconds, plain = row["seconds"], "sentence-transformers fp32"
+    tuned = "sentence-transformers tuned fp32"
+    return [faster(tuned, plain, seconds)] if tuned in seconds and plain in seconds else []
+
+
 def share(row: Mapping[str, Any], of: str, product: str) -> Ratio:
     """FLOPs a second of the encoder over those of the bare product in the same round."""
     done, useful = np.array(row["product_flops"]), np.array(row["flops"])

@@ -82,6 +82,16 @@ def test_a_ratio_above_one_says_that_bench_is_faster():
     assert found["bench fp32", "onnxruntime fp32"] == pytest.approx(0.5)
 
 
+def test_what_was_tried_is_told():
+    (row,) = text_part()["rows"]
+    assert page.sweep_notes(row) == [
+        "- films, sweep of onnxruntime fp32: batch 16 1.00; batch 8 2.00."
+    ]
+    slow = {"sentence-transformers tuned fp32": [4.0, 4.4, 3.6]}
+    (versus,) = pairs.tuned_pairs({**row, "seconds": {**row["seconds"], **slow}})
+    assert versus.ratio.ratio == pytest.approx(0.5)
+
+
 def test_a_share_is_of_the_same_flops():
     (row,) = text_part()["rows"]
     assert pairs.share(row, "bench fp32", "product fp32").ratio == pytest.approx(0.8)

@@ -67,8 +67,10 @@ def corpus(name: str, texts: int, backbone: Any) -> Corpus:
     return Corpus(name, windows, lengths)
 
 
-def run(rounds: int, texts: int | None, threads: int) -> dict[str, Any]:
-    """Both corpora, one after the other."""
+def run(
+    rounds: int, texts: int | None, threads: int, keep: Callable[[dict[str, Any]], None]
+) -> None:
+    """Both corpora, one after the other; `keep` gets what there is after each."""
     with tempfile.TemporaryDirectory() as folder:
         say("loading, exporting and compiling")
         fixed: dict[str, Encode] = {
@@ -85,11 +87,11 @@ def run(rounds: int, texts: int | None, threads: int) -> dict[str, Any]:
             "onnxruntime fp32": ways.of_runtime(Path(folder), threads),
         }
         backbone = ways.loaded(Precision.FP32)
-        rows = [
-            on_corpus(corpus(name, texts or size, backbone), fixed, swept, rounds)
-            for name, size in CORPORA.items()
-        ]
-    return {"compiler": note, "rows": rows}
+        found: dict[str, Any] = {"compiler": note, "rows": []}
+        for name, size in CORPORA.items():
+            given = corpus(name, texts or size, backbone)
+            found["rows"].append(on_corpus(given, fixed, swept, rounds))
+            keep(found)
 
 
 def on_corpus(

@@ -16,9 +16,9 @@ TEXT = """
 minilm-l6 (all-MiniLM-L6-v2), raw texts in, pooled float32 features out in input order; tokenising
 is inside, no cache, other distinct texts each round. The cosine is the least of a text's features
 with those of SentenceTransformer.encode in float32, before / after the timing, on different
-texts. {compiler}; tuned is the fastest of a sweep over batch sizes, as it is
-and compiled. onnxruntime's settings are swept alike: batch size, and the graph as exported or
-with its attention fused. bench runs at its defaults.
+texts. {compiler}; tuned is the fastest of a short sweep over batch sizes, as
+it is and compiled. onnxruntime's settings are swept alike: batch size, and the graph as exported
+or with its attention fused. The sweeps stand below. bench runs at its defaults.
 """
 
 CEILING = """
