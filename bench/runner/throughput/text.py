@@ -27,7 +27,7 @@ on a CPU. The guide is docs/throughput.md.
 
 """
 UNDISTURBED = 0.9
-"""Share of its threads' processor time that a process has which is alone (0.96 to 1.0 measured)."""
+"""A process alone has nearly all of its threads' processor time; below this share it says so."""
 COLUMNS = (
     "backbone", "inputs", "device", "threads", "precision", "end to end", "device alone",
     "warm tokens", "units/s on the device", "budget", "padding", "FLOPs", "peak memory",
