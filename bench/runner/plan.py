@@ -213,8 +213,13 @@ class _Grid:
         """What a cell computes in, and its drift where that was chosen."""
         if self.suite.precision is not Precision.AUTO:
             return self.suite.precision, None
-        found = self.precisions.get(label_of(backbone)) if backbone else None
-        return (found.precision, found.drift) if found else (Precision.FP32, None)
+        if backbone is None:
+            return Precision.FP32, None
+        if found := self.precisions.get(label_of(backbone)):
+            return found.precision, found.drift
+        original = dataclasses.replace(backbone, weights=Weights.PRETRAINED)
+        found = self.precisions.get(label_of(original))  # a twin computes as its original does
+        return (found.precision if found else Precision.FP32), None
 
 
 def _unfit(task: Task, method: Method) -> str | None:

@@ -96,6 +96,19 @@ def test_a_decision_is_part_of_the_identity(suite):
     assert "auto" not in str(after.identity)
 
 
+def test_an_untrained_twin_computes_as_its_original_does(suite):
+    text = SUITE.replace("raw-pixels", "minilm-l6").replace("digits", "reuters-r8")
+    suite.write_text(
+        text.replace('"auto"\n[[task', '"auto"\ncontrols = ["random-weights"]\n[[task')
+    )
+    lock = Lock.beside(suite)
+    lock.set_precision("minilm-l6 on cpu", Resolved(BF16, 8e-5))
+    lock.save()
+    cells = plan_suite(suite).cells
+    assert {cell.backbone.weights.value for cell in cells} == {"pretrained", "random"}
+    assert {cell.precision for cell in cells} == {BF16}
+
+
 def test_planning_decides_and_writes_nothing(suite, monkeypatch):
     monkeypatch.setattr(runs, "decide_apart", None)
     assert plan_suite(suite).cells[0].precision is FP32
