@@ -9,7 +9,7 @@ from bench.stats.multiple import holm
 from bench.stats.paired import Comparison, compare
 from bench.stats.pairwise import Pairwise, pairwise
 from bench.stats.pareto import TOLERANCE, dominance, front, less
-from bench.stats.ranks import tie_groups
+from bench.stats.ranks import ranks
 from bench.stats.ratios import Ratio, median_interval, paired_ratio, spread_alike
 from bench.stats.shares import Shares, shares
 
@@ -40,9 +40,9 @@ __all__ = [
     "median_interval",
     "paired_ratio",
     "pairwise",
+    "ranks",
     "rated",
     "shares",
     "spread_alike",
-    "tie_groups",
     "two_way",
 ]

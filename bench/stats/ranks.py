@@ -5,38 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats.anova import FLAT
 from bench.stats.components import ALPHA
 from bench.stats.multiple import holm
 from bench.stats.pairwise import Pairwise
 
 
-def tie_groups(found: Pairwise, alpha: float = ALPHA) -> NDArray[np.int64]:
-    """Ranks `(E,)` from 1: the best and all that may be as good share one, then the next.
+def ranks(found: Pairwise, alpha: float = ALPHA) -> NDArray[np.int64]:
+    """Ranks `(E,)` from 1: one more than the number of entrants that are shown to be better.
 
-    Of rank 1 are the entrant with the highest mean and those that are not shown to be
-    below it: p at least `alpha` after Holm over the comparisons with the best, which are
-    the ones asked for (multiple comparisons with the best: Hsu, Annals of Statistics 12,
-    1984; there for one variance and Dunnett's quantile, here by Holm). With the rest the
-    same is done again, and a rank counts those above it. Where several have the highest
-    mean, an entrant is below if it is shown to be below each of them.
-
-    What a rank says: this entrant is shown not to be the best of those that are not
-    ranked above it. Each step keeps its own error below `alpha`; two entrants of one rank
-    may still differ (a tie is not transitive).
+    Shown: p below `alpha` after Holm over all pairs, so that with probability 1 - `alpha`
+    nobody at all is ranked below an entrant that is no better: a rank is the lower end of
+    a confidence interval for the true one, for all entrants at the same time (Mogstad,
+    Romano, Shaikh and Wilhelm, Inference for ranks, Review of Economic Studies 91, 2024;
+    there with bootstrapped quantiles). Two entrants of one rank may still differ: a tie is
+    not transitive, and somebody with a wide interval may share the rank of the best.
     """
-    mean = found.difference.sum(axis=1)  # in the order of the entrants' means
-    ranks = np.zeros(len(mean), dtype=np.int64)
-    left = np.arange(len(mean))
-    rank = 1
-    while len(left):
-        best = left[mean[left] >= mean[left].max() - FLAT * len(mean)]
-        others = np.setdiff1d(left, best)
-        below = np.ones(len(others), dtype=np.bool_)
-        for one in best:
-            below &= holm(found.p[one, others]) < alpha
-        group = np.setdiff1d(left, others[below])
-        ranks[group] = rank
-        rank += len(group)
-        left = others[below]
-    return ranks
+    entrants = len(found.p)
+    pairs = np.triu_indices(entrants, k=1)
+    shown = np.zeros((entrants, entrants), dtype=np.bool_)
+    shown[pairs] = holm(found.p[pairs]) < alpha
+    better = (shown | shown.T) & (found.difference > 0)
+    above: NDArray[np.int64] = better.sum(axis=0)
+    return above + 1

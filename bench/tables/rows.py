@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.core.record import Record
-from bench.stats import Estimate, Pairwise, Shares, pairwise, tie_groups
+from bench.stats import Estimate, Pairwise, Shares, pairwise, ranks
 from bench.tables.costs import Costs, Rates, costs
 from bench.tables.entrants import Entrant
 from bench.tables.front import MARGIN, Better, worth_a_look
@@ -75,9 +75,9 @@ def ranking(entrants: Sequence[Entrant], known: Rates) -> Ranking:
     statuses = [_status(e, planned[e.group.control]) for e in entrants]
     ranked = [i for i, e in enumerate(entrants) if statuses[i] == "ok" and e.group.control is None]
     found = pairwise([entrants[i].main for i in ranked])
-    ranks = dict(zip(ranked, tie_groups(found).tolist(), strict=True))
+    rank_of = dict(zip(ranked, ranks(found).tolist(), strict=True))
     made = [
-        _row(e, statuses[i], ranks.get(i), costs(e.group.records, known))
+        _row(e, statuses[i], rank_of.get(i), costs(e.group.records, known))
         for i, e in enumerate(entrants)
     ]
     order = sorted(range(len(made)), key=lambda i: _order(made[i]))

@@ -75,9 +75,8 @@ def _covers(rows: Iterable[Row]) -> str:
 
 
 LEGEND = (
-    "Rank: the best and all that are not shown to be below it share rank 1 (paired, Holm over"
-    " the comparisons with the best: the true best is left out in at most 5 % of tables); the rest"
-    " are ranked the same way among themselves."
+    "Rank: one more than the number of entrants shown to be better (paired, Holm over all pairs:"
+    " in at least 95 % of tables nobody is ranked below one that is no better)."
     " Behind the best: paired difference from the first row, with a"
     " 95 % interval that is not adjusted for the number of rows. Sees: the smallest difference"
     " that one comparison at 5 % shows with a probability of 80 %, for the median pair."
