@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from bench.methods._logistic_descent import (
     origin,
     round_up,
 )
-from bench.methods._threads import few_threads
+from bench.methods._threads import side_by_side
 
 ELEMENTS = {"cpu": 4_000_000, "cuda": 200_000_000}
 """Weights and logits solved together at most: on a CPU, what the last level of cache can bear."""
@@ -92,16 +93,18 @@ def solve(
         ValueError: if a problem has no solution (a class without items, fewer than two classes,
             features that are not finite, a strength that is not positive) or shapes disagree.
     """
-    import torch
-
     for number, problem in enumerate(problems):
         if wrong := _mistake(problem):
             raise ValueError(f"problem {number}: {wrong}")
     found: dict[int, Solution] = {}
-    with torch.no_grad():
-        for chunk in _chunks(problems, ELEMENTS["cpu" if device == "cpu" else "cuda"]):
-            with few_threads(sum(dataset.multiplications for dataset in chunk)):
-                found |= _solve_chunk(problems, chunk, tolerance, max_iter, device)
+    for chunk in _chunks(problems, ELEMENTS["cpu" if device == "cpu" else "cuda"]):
+        most = max(len(dataset.features) for dataset in chunk)
+        work = partial(_solve_chunk, problems, most, tolerance, max_iter, device)
+        if device != "cpu":
+            found |= work(chunk)
+            continue
+        for part in side_by_side(work, chunk, sum(c.multiplications for c in chunk)):
+            found |= part
     return [found[number] for number in range(len(problems))]
 
 
@@ -180,15 +183,31 @@ def _chunks(problems: Sequence[Problem], elements: int) -> Iterator[list[_Datase
 
 def _solve_chunk(
     problems: Sequence[Problem],
-    chunk: list[_Dataset],
+    most: int,
     tolerance: float,
     max_iter: int,
     device: str,
+    chunk: Sequence[_Dataset],
+) -> dict[int, Solution]:
+    """`_walk` without gradients, which every thread has a switch of its own for."""
+    import torch
+
+    with torch.no_grad():
+        return _walk(problems, most, tolerance, max_iter, device, chunk)
+
+
+def _walk(
+    problems: Sequence[Problem],
+    most: int,
+    tolerance: float,
+    max_iter: int,
+    device: str,
+    chunk: Sequence[_Dataset],
 ) -> dict[int, Solution]:
     """Walk along the paths of a chunk, one strength of each at a time."""
     import torch
 
-    data = _load(chunk, torch.float32, device)
+    data = _load(chunk, most, torch.float32, device)
     exact: Data | None = None
     labels = _labels(problems, chunk, data)
     error = SINGLE_ERROR * float(data.rows[..., :-1].abs().max())
@@ -204,7 +223,7 @@ def _solve_chunk(
         found |= _solutions(chunk, members, data, single, tolerance)
         if enough.all():
             continue
-        exact = exact or _load(chunk, torch.float64, device)
+        exact = exact or _load(chunk, most, torch.float64, device)
         left = torch.where(enough, -1, slots.left - single.iterations)
         start = evaluate(exact, point.weights, labels)
         double = descend(exact, start, replace(slots, left=left), tolerance, None)
@@ -219,7 +238,7 @@ Members = dict[tuple[int, int], int]
 """Numbers of problems by their slot: dataset and path."""
 
 
-def _rounds(chunk: list[_Dataset]) -> Iterator[Members]:
+def _rounds(chunk: Sequence[_Dataset]) -> Iterator[Members]:
     longest = max(len(path) for dataset in chunk for path in dataset.paths.values())
     for step in range(longest):
         yield {
@@ -231,7 +250,7 @@ def _rounds(chunk: list[_Dataset]) -> Iterator[Members]:
 
 
 def _solutions(
-    chunk: list[_Dataset], members: Members, data: Data, outcome: Outcome, tolerance: float
+    chunk: Sequence[_Dataset], members: Members, data: Data, outcome: Outcome, tolerance: float
 ) -> dict[int, Solution]:
     """By the number of the problem; centring and the basis are undone."""
     k = chunk[0].classes
@@ -252,16 +271,15 @@ def _solutions(
     }
 
 
-def _load(chunk: list[_Dataset], dtype: Any, device: str) -> Data:
-    """Centred features with a column of ones, padded by rows and columns of zeros.
+def _load(chunk: Sequence[_Dataset], most: int, dtype: Any, device: str) -> Data:
+    """Centred features with a column of ones, padded by columns, and to `most` rows, of zeros.
 
     A row of zeros has equal logits whatever the weights are, and adds nothing to a gradient.
     Centring changes the intercept alone, and much improves the conditioning.
     """
     import torch
 
-    most, width = max(len(c.features) for c in chunk), max(c.width for c in chunk)
-    width = round_up(width + 1, 16)
+    width = round_up(max(c.width for c in chunk) + 1, 16)
     dims, reduced = chunk[0].features.shape[1], chunk[0].reduced
     kind = {"dtype": dtype, "device": device}
     rows = torch.zeros(len(chunk), most, width, **kind)
@@ -280,7 +298,7 @@ def _load(chunk: list[_Dataset], dtype: Any, device: str) -> Data:
     return Data(rows, counts, centers, basis)
 
 
-def _labels(problems: Sequence[Problem], chunk: list[_Dataset], data: Data) -> Any:
+def _labels(problems: Sequence[Problem], chunk: Sequence[_Dataset], data: Data) -> Any:
     """Targets `(D, M, n)` of the paths."""
     import torch
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
@@ -189,6 +190,22 @@ def test_twice_is_the_same():
     first, second = (solve(mixed(), tolerance=1e-6) for _ in range(2))
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.weights, b.weights)
+
+
+def test_two_threads_say_what_one_says():
+    """Draws of unequal numbers of rows are shared out between threads, and none is told apart."""
+    problems = [made(seed, 40 + seed, 12, 4, c) for seed in range(5) for c in STRENGTHS]
+    before = torch.get_num_threads()
+    told = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            told.append(solve(problems, tolerance=TIGHT))
+        finally:
+            torch.set_num_threads(before)
+    for one, other in zip(*told, strict=True):
+        size = max(1.0, np.abs(one.weights).max())
+        np.testing.assert_allclose(one.weights, other.weights, rtol=0, atol=1e-5 * size)
 
 
 @pytest.mark.parametrize(

@@ -62,13 +62,14 @@ def heads_part():
     names = ["bench", "bench, 1 thread", "scikit-learn", "scikit-learn, 1 thread"]
     row = {
         "problems": "ten fits",
+        "tolerance": 1e-4,
         "shape": [16, 8, 2],
         "test_items": 100,
         "gradient": dict.fromkeys(names, 9e-5),
         "agree": {name: dict.fromkeys([*names, "converged"], 0.99) for name in names},
         "seconds": {name: [1.0 + i, 1.0 + i] for i, name in enumerate(names)},
     }
-    told = {"tolerance": 1e-4, "tolerance_converged": 1e-7, "strengths": [0.1, 10.0]}
+    told = {"tolerance_converged": 1e-7, "strengths": [0.1, 10.0]}
     return {**HEAD, "part": "heads", **told, "rows": [row]}
 
 
@@ -108,10 +109,11 @@ def test_mtebs_runs_are_paired_by_round():
     assert gap == pytest.approx({"each": 0.01, "mean": 0.005, "published": 0.005})
 
 
-def test_heads_are_compared_at_the_same_threads():
+def test_heads_are_compared_at_their_best_and_at_the_same_threads():
     (row,) = heads_part()["rows"]
     assert [(v.of, v.against) for v in pairs.heads_pairs(row)] == [
         ("bench", "scikit-learn"),
+        ("bench", "scikit-learn, 1 thread"),
         ("bench, 1 thread", "scikit-learn, 1 thread"),
     ]
 
@@ -119,7 +121,7 @@ def test_heads_are_compared_at_the_same_threads():
 def test_each_row_names_the_device_and_few_pairs_are_marked():
     rows = [line for line in page.page(PARTS).splitlines() if line.startswith("|")]
     told = [row for row in rows if "---" not in row and "device" not in row]
-    assert len(told) == 3 + 2 + 1 + 2
+    assert len(told) == 3 + 2 + 1 + 3
     assert all("| a processor |" in row for row in told)
     assert "| onnxruntime fp32 (batch 16) | 0.500 [0.500, 0.500] * | 3 |" in "\n".join(told)
     assert len({row.count("|") for row in rows[: 3 + 2]}) == 1

@@ -42,9 +42,9 @@ one (fp32).
 HEADS = """
 Logistic regression on draws of Banking77 ({n} items, {dims} features, {classes} classes):
 `bench.methods._logistic.solve`, all at once, against scikit-learn's LogisticRegression, one after
-the other. Both stop where the largest entry of the mean gradient is at most {tolerance:g}; what
-each reached, in float64, is the largest over the problems. Threads are the process's, or 1 for
-both. Predictions on {items:,} test items a problem are compared with each other, and with those
+the other. Both stop where the largest entry of the mean gradient is at most a tolerance; what
+each reached, in float64, is the largest over the problems. Threads are the process's, or 1 where
+it says so: scikit-learn is the faster with one. Predictions on {items:,} test items a problem are compared with each other, and with those
 at a gradient of {exact:g}. A path is C from {least:g} to {most:g}; with warm start scikit-learn
 begins each fit where the last one of its path ended.
 """
