@@ -41,7 +41,8 @@ def bars(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Bar]:
                 yield Bar(f"Banking77, {precision}, {start} start-up: MTEB", versus.ratio, "mteb")
     for row in parts.get("heads", {}).get("rows", ()):
         for versus in heads_pairs(row):
-            yield Bar(f"{row['problems']}: {versus.against}", versus.ratio, "heads")
+            if versus.of == "bench":
+                yield Bar(f"{row['problems']}: {versus.against}", versus.ratio, "heads")
 
 
 def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
