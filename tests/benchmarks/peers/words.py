@@ -45,8 +45,8 @@ Logistic regression on draws of Banking77 ({n} items, {dims} features, {classes}
 the other. Both stop where the largest entry of the mean gradient is at most a tolerance; what
 each reached, in float64, is the largest over the problems. Threads are the process's, or 1 where
 it says so: scikit-learn is the faster with one. Predictions on {items:,} test items a problem are
-compared with each other, and with those at a gradient of {exact:g}. A path is C from {least:g} to {most:g}; with warm start scikit-learn
-begins each fit where the last one of its path ended.
+compared with each other, and with those at a gradient of {exact:g}. A path is C from {least:g}
+to {most:g}; with warm start scikit-learn begins each fit where the last one of its path ended.
 """
 
 MACHINE = """
