@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.backbones.image import PreparedImages
 from bench.backbones.plugin import Plugin
-from bench.core.backbone import Backbone, BackboneSpec
+from bench.core.backbone import Backbone, BackboneSpec, Trainable
 from bench.core.errors import NotApplicableError
 from bench.core.suite import Precision
 from bench.core.task import Input, Modality
@@ -40,6 +40,9 @@ class RawPixels:
         return batch
 
     def module(self) -> Any:
+        raise NotApplicableError("raw pixels have nothing to train")
+
+    def trainable(self) -> Trainable:
         raise NotApplicableError("raw pixels have nothing to train")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_dtype
 from bench.backbones.pretrained import load_model
 from bench.core.asset import Asset, Source
-from bench.core.backbone import Backbone, BackboneSpec, Pooling, Weights
+from bench.core.backbone import Backbone, BackboneSpec, Pooling, Trainable, Weights
 from bench.core.errors import UserError
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Input, Modality
@@ -71,6 +73,47 @@ class ImageEncoder:
 
     def module(self) -> Any:
         return self._model
+
+    def trainable(self) -> Trainable:
+        return TrainableImages(self, copy.deepcopy(self._model))
+
+    def around(self, model: Any, *, normalize: bool) -> ImageEncoder:
+        """The same stages around another model."""
+        spec = dataclasses.replace(self.spec, normalize=normalize)
+        return ImageEncoder(spec, model, self._pixels, self._features, self._dtype)
+
+    def pooled(self, model: Any, pixels: Any) -> Any:
+        """What `model` makes of `pixels`: `(b, width)` float32."""
+        return self._features(model, pixels).float()
+
+
+class TrainableImages:
+    """See `bench.core.backbone.Trainable`; `model` is its own."""
+
+    def __init__(self, images: ImageEncoder, model: Any) -> None:
+        import torch
+
+        class PooledEncoder(torch.nn.Module):
+            """An encoder and its pooling."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.encoder = model
+
+            def forward(self, batch: Any) -> Any:
+                return images.pooled(self.encoder, batch)
+
+        self._images = images
+        self._device = next(model.parameters()).device
+        self.network = PooledEncoder()
+        self.width, self.normalize = images.spec.width, images.spec.normalize
+        self.prepare = images.prepare
+
+    def collate(self, prepared: PreparedImages, indices: NDArray[np.int64]) -> Any:
+        return self._images.collate(prepared, indices).to(self._device)
+
+    def frozen(self, *, normalize: bool) -> Backbone:
+        return self._images.around(self.network.encoder.eval(), normalize=normalize)
 
 
 def to_rgb(image: NDArray[np.uint8]) -> Any:

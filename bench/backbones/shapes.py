@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from bench.backbones.image import ImageEncoder, PILImages, stack_resized
 from bench.backbones.plugin import seed_random_weights, torch_dtype
 from bench.backbones.text import TextEncoder
-from bench.core.backbone import Backbone, BackboneSpec, Pooling, Tokens, Weights
-from bench.core.errors import UserError
+from bench.core.backbone import Backbone, BackboneSpec, Pooling, Tokens, Trainable, Weights
+from bench.core.errors import NotApplicableError, UserError
 from bench.core.identity import generator
 from bench.core.registry import Registry
 from bench.core.suite import Precision
@@ -86,6 +86,9 @@ class ShapeAudio:
 
     def module(self) -> Any:
         return self._model
+
+    def trainable(self) -> Trainable:
+        raise NotApplicableError("a shape is there to be timed, not to be trained")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

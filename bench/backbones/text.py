@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +18,7 @@ from bench.backbones.plugin import Plugin, adjusted
 from bench.backbones.pooling import pool, pool_groups
 from bench.backbones.pretrained import load_model
 from bench.core.asset import Asset, Source, Unpack
-from bench.core.backbone import Backbone, BackboneSpec, Pooling, Tokens
+from bench.core.backbone import Backbone, BackboneSpec, Pooling, Tokens, Trainable
 from bench.core.identity import digest
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Input, Modality
@@ -35,7 +36,8 @@ class TextEncoder:
         self.spec = spec
         self._model = model
         self._tokenizer = tokenizer
-        self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        self._folder = folder
+        self._pad = pad_of(tokenizer)
         self._fused = fuse(model)
         self.packs = self._fused is not None
         self.tokenizer = digest([tokenizer_digest(folder), spec.max_length]) if folder else ""
@@ -71,14 +73,7 @@ class TextEncoder:
             tops, counts = np.unique(-lengths, return_counts=True)
             groups = [(int(n), int(-top)) for top, n in zip(tops, counts, strict=True)]
             return {"input_ids": torch.from_numpy(flat).long(), "groups": groups}
-        longest = int(lengths.max())
-        ids = np.full((len(indices), longest), self._pad, dtype=np.int64)
-        real = np.arange(longest)[None, :] < lengths[:, None]
-        ids[real] = flat
-        batch: dict[str, Any] = {"input_ids": torch.from_numpy(ids)}
-        if not real.all():  # without padding there is no mask, and the kernels are dense
-            batch["attention_mask"] = torch.from_numpy(real.astype(np.int64))
-        return batch
+        return padded(flat, lengths, self._pad)
 
     def forward(self, batch: dict[str, Any]) -> Any:
         import torch
@@ -95,6 +90,71 @@ class TextEncoder:
 
     def module(self) -> Any:
         return self._model
+
+    def trainable(self) -> Trainable:
+        return TrainableText(self.spec, copy.deepcopy(self._model), self._tokenizer, self.prepare)
+
+
+def pad_of(tokenizer: Any) -> int:
+    """The id that fills up rows; where a tokenizer has none any will do, as it is masked."""
+    return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+
+
+def padded(flat: NDArray[np.int32], lengths: NDArray[np.int64], pad: int) -> dict[str, Any]:
+    """Token ids `(b, s)` of texts that lie one after another in `flat`, and a mask where needed."""
+    import torch
+
+    longest = int(lengths.max())
+    ids = np.full((len(lengths), longest), pad, dtype=np.int64)
+    real = np.arange(longest)[None, :] < lengths[:, None]
+    ids[real] = flat
+    batch: dict[str, Any] = {"input_ids": torch.from_numpy(ids)}
+    if not real.all():  # without padding there is no mask, and the kernels are dense
+        batch["attention_mask"] = torch.from_numpy(real.astype(np.int64))
+    return batch
+
+
+class TrainableText:
+    """See `bench.core.backbone.Trainable`; `model` is its own."""
+
+    def __init__(
+        self,
+        spec: BackboneSpec,
+        model: Any,
+        tokenizer: Any,
+        prepare: Callable[[Sequence[Input]], Tokens],
+    ) -> None:
+        self._spec, self._tokenizer, self._pad = spec, tokenizer, pad_of(tokenizer)
+        self.prepare = prepare
+        self.network = pooled_network(model, spec.pooling)
+        self.width, self.normalize = spec.width, spec.normalize
+        self._device = next(model.parameters()).device
+
+    def collate(self, prepared: Tokens, indices: NDArray[np.int64]) -> dict[str, Any]:
+        batch = padded(prepared.take(indices), prepared.lengths[indices], self._pad)
+        return {name: tensor.to(self._device) for name, tensor in batch.items()}
+
+    def frozen(self, *, normalize: bool) -> Backbone:
+        spec = dataclasses.replace(self._spec, normalize=normalize)
+        return TextEncoder(spec, self.network.encoder.eval(), self._tokenizer)
+
+
+def pooled_network(encoder: Any, pooling: Pooling) -> Any:
+    """A module from a batch of token ids to one vector a text `(b, d)` float32."""
+    import torch
+
+    class PooledEncoder(torch.nn.Module):
+        """An encoder and its pooling."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = encoder
+
+        def forward(self, batch: Any) -> Any:
+            states = self.encoder(**batch).last_hidden_state
+            return pool(states, batch.get("attention_mask"), pooling)
+
+    return PooledEncoder()
 
 
 @dataclass(frozen=True, slots=True)

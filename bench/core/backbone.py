@@ -101,6 +101,30 @@ class Tokens:
         return np.concatenate([self.ids[self.offsets[i] : self.offsets[i + 1]] for i in indices])
 
 
+class Trainable(Protocol):
+    """A copy of a backbone whose weights may change, in float32 on the device.
+
+    `network` is a torch module: a batch in, pooled features `(b, width)` out, differentiable and
+    not normalised. `network.encoder` is the model inside it, which a method may wrap (adapters).
+    """
+
+    network: Any
+    width: int
+    normalize: bool  # whether the backbone's own features have length 1
+
+    def prepare(self, inputs: Sequence[Input]) -> Prepared:
+        """Tokenise / decode `n` inputs, in order."""
+        ...
+
+    def collate(self, prepared: Any, indices: NDArray[np.int64]) -> Any:
+        """The batch of `indices` `(b,)` for `network`, on the device, padded."""
+        ...
+
+    def frozen(self, *, normalize: bool) -> Backbone:
+        """The network as it is now, for extraction."""
+        ...
+
+
 class Backbone(Protocol):
     """A loaded backbone on one device.
 
@@ -128,5 +152,13 @@ class Backbone(Protocol):
         ...
 
     def module(self) -> Any:
-        """The torch module itself, for the methods that train it."""
+        """The torch module itself, to be looked at."""
+        ...
+
+    def trainable(self) -> Trainable:
+        """A copy for the methods that train it; this backbone stays as it is.
+
+        Raises:
+            NotApplicableError: if there is nothing to train.
+        """
         ...

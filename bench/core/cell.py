@@ -35,14 +35,22 @@ class Cell:
     method_version: int
     folder: str
     pins: dict[str, str] = field(default_factory=dict)
-    needs: tuple[str, ...] = ()
+    members: tuple[Cell, ...] = ()  # cells that this one builds on, done before it
+    calibrate: bool = False  # whether validation predictions are made for calibration at any rate
+    serves: bool = False  # whether others build on it: it keeps validation predictions, too
     drift: float | None = None  # of a precision that `auto` chose; not part of the identity
 
     @property
     def identity(self) -> dict[str, Any]:
         """The resolved configuration, as JSON: everything that may change the score."""
         rule = self.task.train
+        more: dict[str, Any] = {}  # what most cells do not have leaves no trace in their ids
+        if self.members:
+            more["members"] = [member.run_id for member in self.members]
+        if self.calibrate:
+            more["calibrate"] = True
         return {
+            **more,
             "protocol": PROTOCOL_VERSION,
             "data": self.fingerprint,
             "train": {
@@ -72,6 +80,11 @@ class Cell:
         return digest(self.identity)
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """Run ids of the cells that must be done before."""
+        return tuple(member.run_id for member in self.members)
+
+    @property
     def backbone_label(self) -> str:
         return "none" if self.backbone is None else label_of(self.backbone)
 
@@ -93,6 +106,8 @@ def label_of(entry: BackboneEntry | MethodEntry) -> str:
         return entry.label
     if isinstance(entry, MethodEntry):
         settings = [f"{key}={value}" for key, value in sorted(entry.parameters.items())]
+        if entry.members:
+            settings.insert(0, " + ".join(entry.members))
     else:
         given = {
             "pooling": entry.pooling and entry.pooling.value,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.core.backbone import Trainable
 from bench.core.errors import CellError, did_you_mean
 from bench.core.predictions import Predictions
 from bench.core.task import Input, Modality, Split, TaskKind
@@ -24,6 +25,7 @@ class Needs(StrEnum):
     INPUTS = "inputs"  # the raw inputs alone: no backbone takes part
     FEATURES = "features"  # frozen features of a backbone
     MODULE = "module"  # a backbone that can be trained
+    MEMBERS = "members"  # what other cells of the suite came to: no backbone of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class MethodSpec:
     kinds: frozenset[TaskKind] = frozenset({TaskKind.CLASSIFICATION})
     deterministic: bool = True
     reference: str = ""
+    members: tuple[int, int] = (0, 0)  # other cells it builds on: so many at least, at most
+    labels: bool = True  # whether it learns from labels at all
 
     @property
     def defaults(self) -> dict[str, Scalar]:
@@ -99,11 +103,51 @@ class MethodSpec:
         return found[:trials]
 
 
+class Member(Protocol):
+    """Another cell of the suite, with the same labelled items: a part of an ensemble, a teacher."""
+
+    @property
+    def label(self) -> str: ...
+
+    def predict(self, inputs: Sequence[Input]) -> Predictions:
+        """What its fit says of `inputs`: looked up where it has said so already."""
+        ...
+
+    def held_out(self, inputs: Sequence[Input]) -> tuple[NDArray[np.bool_], Predictions]:
+        """Of labelled `inputs` `(n,)`: which were held out when it was tuned `(n,)`, and what
+        fits that had not seen them said of those, in order."""
+        ...
+
+    def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
+        """Frozen features `(n, width)` of its backbone.
+
+        Raises:
+            NotApplicableError: if it has none.
+        """
+        ...
+
+
 class Context(Protocol):
     """What the runner gives a method: its only way to backbones, features and randomness."""
 
     @property
     def classes(self) -> int: ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def mixed(self) -> str | None:
+        """The half precision ("bf16", "fp16") that training may compute in; None: float32."""
+        ...
+
+    @property
+    def members(self) -> Sequence[Member]: ...
+
+    @property
+    def unlabelled(self) -> Sequence[Input]:
+        """Inputs of the whole training pool, without their labels; never a test input."""
+        ...
 
     @property
     def seed(self) -> int: ...
@@ -115,8 +159,12 @@ class Context(Protocol):
         """Frozen features `(n, width)` of the cell's backbone, in the order of `inputs`."""
         ...
 
-    def module(self) -> Any:
-        """A fresh, trainable copy of the backbone's torch module."""
+    def trainable(self) -> Trainable:
+        """A fresh copy of the cell's backbone, to be trained."""
+        ...
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Say how far a long fit is."""
         ...
 
 
@@ -124,6 +172,32 @@ class Fitted(Protocol):
     """What `fit` returns: it can predict, and never saw a test label."""
 
     def predict(self, inputs: Sequence[Input]) -> Predictions: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a fit trained and what it comes to.
+
+    `trained` counts the weights that training could change; `shipped` is the bytes that must be
+    handed over beside the backbone to predict.
+    """
+
+    trained: int
+    shipped: int
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A fit that knows its size. It is optional."""
+
+    def size(self) -> Size: ...
+
+
+@runtime_checkable
+class Told(Protocol):
+    """A fit with numbers of its own to tell (feedbacks, the transfer set). It is optional."""
+
+    def facts(self) -> Mapping[str, Scalar]: ...
 
 
 class Method(Protocol):

@@ -136,6 +136,11 @@ class Record:
     extraction: Extraction | None = None
     transferability: dict[str, float] = field(default_factory=dict)  # of the features, untrained
     backbone_parameters: int | None = None  # 0 where no backbone takes part; None: not known
+    trainable_parameters: int | None = None  # weights that training could change; None: not known
+    bytes_shipped: int | None = None  # beside the backbone, to predict; None: not known
+    members: dict[str, str] = field(default_factory=dict)  # labels of members to their run ids
+    members_seconds: float = 0.0  # charged for members and teachers, their tuning included
+    facts: dict[str, Scalar] = field(default_factory=dict)  # what the method itself tells
     bytes_peak: int | None = None  # peak resident set of the worker in this cell
     bytes_peak_device: int | None = None
     data: DataReport | None = None
@@ -149,8 +154,8 @@ class Record:
 
     @property
     def seconds_charged(self) -> float:
-        """Wall seconds with cached extraction charged at what it cost."""
-        extra = 0.0
+        """Wall seconds with cached extraction, and members, charged at what they cost."""
+        extra = self.members_seconds
         if self.extraction is not None:
-            extra = self.extraction.seconds_charged - self.extraction.seconds
+            extra += self.extraction.seconds_charged - self.extraction.seconds
         return self.seconds + extra

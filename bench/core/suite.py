@@ -108,10 +108,15 @@ class BackboneEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodEntry:
-    """One `[[method]]`; whatever is not `name` or `label` pins a parameter."""
+    """One `[[method]]`; whatever is not named here pins a parameter.
+
+    `members` names other cells by "backbone / method" or, where no backbone takes part, by the
+    method alone: the parts of an ensemble, a teacher.
+    """
 
     name: Name
     label: Name | None = None
+    members: tuple[Name, ...] = ()
     parameters: dict[str, Scalar] = field(default_factory=dict)
 
 
@@ -135,6 +140,7 @@ class Suite:
     seeds: Positive = 1
     precision: Precision = Precision.FP32
     budget: Budget = field(default_factory=Budget)
+    calibrate: bool = False
     controls: tuple[Control, ...] = ()
     tasks: tuple[TaskEntry, ...] = ()
     backbones: tuple[BackboneEntry, ...] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench import backbones, methods, tasks
 from bench.backbones.shapes import PREFIX as SHAPE
 from bench.core.errors import Mistake, did_you_mean
@@ -10,13 +12,15 @@ from bench.core.metrics import CLASSIFICATION
 from bench.core.suite import Suite
 from bench.suite_file import Draft
 
+OWN = frozenset({"name", "label", "members", "teacher"})
+"""Keys of a `[[method]]` that are no parameters."""
 CELLS_MOST = 100_000
 """A larger grid is refused: it is a slip of the pen, or it wants several suites."""
 
 
 def check(draft: Draft) -> list[Mistake]:
     """All mistakes in names and parameters, also of entries whose form has a mistake."""
-    found: list[Mistake] = []
+    found = _task_doubles(draft)
     for where, table in draft.entries("task"):
         name = table.get("name")
         if "data" not in table and isinstance(name, str) and name not in tasks.registry():
@@ -49,7 +53,7 @@ def check(draft: Draft) -> list[Mistake]:
             near = did_you_mean(name, methods.registry())
             found.append(Mistake(f"{where}.name", f"no method is named {name!r}{near}"))
             continue
-        given = {key: value for key, value in table.items() if key not in {"name", "label"}}
+        given = {key: value for key, value in table.items() if key not in OWN}
         found += [
             Mistake(f"{where}.{key}", message)
             for key, message in methods.registry()[name].spec.mistakes(given)
@@ -57,27 +61,35 @@ def check(draft: Draft) -> list[Mistake]:
     return found
 
 
+def _task_doubles(draft: Draft) -> list[Mistake]:
+    """Entries of one name, as they were written: the sizes of one entry share its name."""
+    found: list[Mistake] = []
+    first: dict[str, tuple[str, dict[str, Any]]] = {}
+    for where, table in draft.entries("task"):
+        name = table.get("name")
+        if not isinstance(name, str):
+            continue
+        earlier, same = first.setdefault(name, (where, table))
+        if earlier == where:
+            continue
+        if table == same:
+            found.append(Mistake(where, f"is the same as {earlier}"))
+        else:
+            message = f"{name!r} is used twice: a table could not tell them apart"
+            found.append(Mistake(f"{where}.name", f"{message} (sizes: one list in one entry)"))
+    return found
+
+
 def check_whole(suite: Suite) -> list[Mistake]:
     """What can be told once every entry is well-formed: doubles, a grid too large, no backbone."""
     found: list[Mistake] = []
     labels: dict[tuple[str, str], str] = {}
-    entries = (
-        ("task", suite.tasks),
-        ("backbone", suite.backbones),
-        ("method", suite.methods),
-    )
-    for section, rows in entries:
+    for section, rows in (("backbone", suite.backbones), ("method", suite.methods)):
         for i, row in enumerate(rows):
             key = (section, str(row))
             if key in labels:
                 found.append(Mistake(f"{section}[{i}]", f"is the same as {labels[key]}"))
             labels.setdefault(key, f"{section}[{i}]")
-    names = [task.name for task in suite.tasks]
-    found += [
-        Mistake(f"task[{i}].name", f"{name!r} is used twice: a table could not tell them apart")
-        for i, name in enumerate(names)
-        if name in names[:i] and not any(f"task[{i}]" == m.where for m in found)
-    ]
     specs = [methods.registry()[entry.name].spec for entry in suite.methods]
     if not suite.backbones and any(spec.needs is not Needs.INPUTS for spec in specs):
         needing = next(spec.name for spec in specs if spec.needs is not Needs.INPUTS)

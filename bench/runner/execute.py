@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import methods
+from bench.core.backbone import Trainable
 from bench.core.cell import Cell
 from bench.core.draws import Draw, draw_items, shuffle_targets
 from bench.core.errors import NotApplicableError
-from bench.core.identity import derive_seed, generator
-from bench.core.method import Method, Needs
+from bench.core.identity import derive_seed, generator, item_digest
+from bench.core.method import Fitted, Member, Method, Needs, Sized, Told
 from bench.core.predictions import ClassPredictions, Predictions
 from bench.core.record import DataReport, PhaseName, Record, Status
 from bench.core.scoring import all_scores, chance_levels
-from bench.core.suite import Control
+from bench.core.suite import Control, Precision
 from bench.core.task import Input, Split
 from bench.measure import Phases, peak, provenance, reset_peak
 from bench.runner.identify import identity_fields, precision_of
-from bench.runner.tune import Choice, choose, divide
-from bench.runner.workbench import FeatureSource, Loaded, Workbench
-from bench.stats import logme
+from bench.runner.members import Known, MemberError, StoredMember, known_of, record_of
+from bench.runner.tune import Choice, Division, choose, divide
+from bench.runner.workbench import FeatureSource, Loaded, Report, Workbench
+from bench.stats import calibration, logme, temperature, tempered
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +47,64 @@ class Result:
 class CellContext:
     """What a method sees of the world; see `bench.core.method.Context`."""
 
-    def __init__(self, classes: int, seed: int, device: str, source: FeatureSource | None) -> None:
-        self.classes, self.seed, self.device = classes, seed, device
-        self._source = source
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        seed: int,
+        device: str,
+        source: FeatureSource | None,
+        *,
+        mixed: str | None = None,
+        unlabelled: Sequence[Input] = (),
+        members: Sequence[Member] = (),
+        report: Report = lambda *_: None,
+    ) -> None:
+        self.class_names = tuple(class_names)
+        self.classes, self.seed, self.device = len(class_names), seed, device
+        self.mixed, self.unlabelled, self.members = mixed, unlabelled, members
+        self._source, self._report = source, report
 
     def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
         return self._sourced()(inputs)
 
-    def module(self) -> object:
-        return self._sourced().module()
+    def trainable(self) -> Trainable:
+        return self._sourced().trainable()
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        self._report(what, done, total)
 
     def _sourced(self) -> FeatureSource:
         if self._source is None:
             raise NotApplicableError("this method declared that it needs no backbone")
         return self._source
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A cell with everything that is there before its method does anything."""
+
+    cell: Cell
+    method: Method
+    loaded: Loaded
+    draw: Draw
+    labelled: Split  # extra validation items last
+    test: Split
+    source: FeatureSource | None
+    members: tuple[StoredMember, ...]
+    context: CellContext
+
+    @property
+    def learned(self) -> Split:
+        """The items that the final fit learns from."""
+        return self.labelled.take(np.arange(len(self.labelled) - len(self.draw.extra)))
+
+    @property
+    def metric(self) -> str:
+        return self.cell.task.main_metric or self.loaded.task.spec.main_metric
+
+    def division(self) -> Division:
+        rare = self.loaded.task.spec.rare
+        return divide(self.labelled, len(self.draw.extra), rare, self.cell.draw)
 
 
 def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
@@ -70,47 +116,129 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
     """
     phases = Phases()
     reset_peak(bench.device)
-    seed = seed_everything(cell)
-    method = methods.registry()[cell.method.name]
     with phases.phase(PhaseName.LOAD):
-        loaded = bench.load(cell)
-        draw, labelled = labelled_items(cell, loaded)
-        test = test_split(loaded.splits.test, cell.task.test_size)
-        source = None
-        if method.spec.needs is not Needs.INPUTS:
-            source = bench.feature_source(cell, loaded.splits.train)
-    context = CellContext(len(loaded.splits.class_names), seed, bench.device, source)
-    needed = [*labelled.inputs, *test.inputs]
+        ready = prepare(cell, bench)
+    method, source, test, context = ready.method, ready.source, ready.test, ready.context
     if source is not None and method.spec.needs is Needs.FEATURES:
         with phases.phase(PhaseName.EXTRACT):
-            source(needed)
-    learned = labelled.take(np.arange(len(labelled) - len(draw.extra)))
-    choice = tuned(cell, method, labelled, draw, loaded, context, phases)
+            source([*ready.labelled.inputs, *test.inputs])
+    with phases.phase(PhaseName.TUNE):
+        choice = tuned(ready)
     with phases.phase(PhaseName.FIT):
-        fitted = method.fit(choice.parameters, learned, None, context)
+        fitted = method.fit(choice.parameters, ready.learned, None, context)
     with phases.phase(PhaseName.PREDICT):
         predictions = fitted.predict(test.inputs)
     predictions.check(len(test), context.classes)
+    size = fitted.size() if isinstance(fitted, Sized) else None
     record = Record(
         **identity_fields(cell, attempt),
-        main_metric=cell.task.main_metric or loaded.task.spec.main_metric,
+        main_metric=ready.metric,
         status=Status.OK,
         provenance=provenance(bench.device, precision_of(cell), deterministic=False),
-        metrics=all_scores(predictions, test.targets, context.classes),
+        metrics=all_scores(predictions, test.targets, context.classes)
+        | calibrated(predictions, test.targets, choice, ready.labelled.targets),
         chance=chance_levels(predictions, test.targets, context.classes),
         parameters=choice.parameters,
         trials=choice.trials,
         trials_budget=cell.budget.trials,
         phases=phases.seconds,
-        extraction=source.meter.summary(source.facts(needed), cell.drift) if source else None,
-        transferability=transferability(cell, method, learned, source, bench),
-        backbone_parameters=source.parameters if source else 0,
+        extraction=source.extraction(cell.drift) if source else None,
+        transferability=transferability(ready, bench),
+        backbone_parameters=parameters_of(ready),
+        trainable_parameters=size.trained if size else None,
+        bytes_shipped=size.shipped if size else None,
+        members={member.label: member.record.run_id for member in ready.members},
+        members_seconds=sum(member.seconds for member in ready.members),
+        facts=dict(fitted.facts()) if isinstance(fitted, Told) else {},
         bytes_peak=(memory := peak(bench.device)).bytes_resident,
         bytes_peak_device=memory.bytes_allocated,
-        data=data_report(cell, loaded, labelled, draw, test, choice),
+        data=data_report(ready, choice),
     )
-    items = None if choice.indices is None else pool_positions(draw)[choice.indices]
+    items = None if choice.indices is None else pool_positions(ready.draw)[choice.indices]
     return Result(record, predictions, test.targets, choice.validation, items)
+
+
+def parameters_of(ready: Prepared) -> int | None:
+    """Weights of the backbones that are needed to predict, each once; None: not known."""
+    if ready.method.spec.needs is not Needs.MEMBERS:
+        return ready.source.parameters if ready.source else 0
+    known = {member.cell.backbone_label: member.record for member in ready.members}
+    found = [record.backbone_parameters for record in known.values()]
+    return None if None in found else sum(count or 0 for count in found)
+
+
+def prepare(cell: Cell, bench: Workbench) -> Prepared:
+    """Data, the draw, a source of features, members and the context of a cell."""
+    method = methods.registry()[cell.method.name]
+    loaded = bench.load(cell)
+    draw, labelled = labelled_items(cell, loaded)
+    test = test_split(loaded.splits.test, cell.task.test_size)
+    source = None
+    if cell.backbone is not None:
+        source = bench.feature_source(cell, loaded.splits.train)
+    members = tuple(stored(member, loaded, test, bench) for member in cell.members)
+    context = CellContext(
+        loaded.splits.class_names,
+        seed_everything(cell),
+        bench.device,
+        source,
+        mixed=None if cell.precision is Precision.FP32 else cell.precision.value,
+        unlabelled=loaded.splits.train.inputs,
+        members=members,
+        report=bench.report,
+    )
+    return Prepared(cell, method, loaded, draw, labelled, test, source, members, context)
+
+
+def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredMember:
+    """A cell that is done, as a member: its fit is made again only if something new is asked.
+
+    Raises:
+        MemberError: if it has no result.
+    """
+    if bench.store is None:
+        raise MemberError("there is no store to look members up in")
+    record = record_of(cell, bench.store)
+    source = bench.feature_source(cell, loaded.splits.train) if cell.backbone else None
+
+    def refit() -> Fitted:
+        ready = prepare(cell, bench)
+        return ready.method.fit(record.parameters, ready.learned, None, ready.context)
+
+    def refold() -> Known:
+        ready = prepare(cell, bench)
+        found: Known = {}
+        for train, held in ready.division().pairs:
+            fold = ready.labelled.take(held)
+            fitted = ready.method.fit(
+                record.parameters, ready.labelled.take(train), fold, ready.context
+            )
+            rows = fitted.predict(fold.inputs).probabilities
+            found.update(zip(map(item_digest, fold.inputs), rows, strict=True))
+        return found
+
+    known = known_of(record, bench.store, test, loaded.splits.train)
+    return StoredMember(cell, record, known, refit, refold, source)
+
+
+def calibrated(
+    predictions: Predictions,
+    targets: NDArray[np.int64],
+    choice: Choice,
+    labelled: NDArray[np.int64],
+) -> dict[str, float]:
+    """How far probabilities can be trusted, as they come, and after a temperature that was fitted
+    on held-out training items, where there were some."""
+    found = asdict(calibration(predictions.probabilities, targets))
+    if choice.validation is None or choice.indices is None:
+        return found
+    at = temperature(choice.validation.probabilities, labelled[choice.indices])
+    after = calibration(tempered(predictions.probabilities, at), targets)
+    return {
+        **found,
+        **{f"{name}_calibrated": value for name, value in asdict(after).items()},
+        "temperature": at,
+    }
 
 
 def labelled_items(cell: Cell, loaded: Loaded) -> tuple[Draw, Split]:
@@ -137,32 +265,29 @@ def test_split(test: Split, size: int | None) -> Split:
     return test.take(np.sort(chosen))
 
 
-def tuned(
-    cell: Cell,
-    method: Method,
-    labelled: Split,
-    draw: Draw,
-    loaded: Loaded,
-    context: CellContext,
-    phases: Phases,
-) -> Choice:
+def tuned(ready: Prepared) -> Choice:
     """Choose the parameters on validation data, within the budget."""
-    points = method.spec.points(cell.method.parameters, cell.budget.trials)
-    with phases.phase(PhaseName.TUNE):
-        division = divide(labelled, len(draw.extra), loaded.task.spec.rare, cell.draw)
-        metric = cell.task.main_metric or loaded.task.spec.main_metric
-        return choose(method, points, labelled, division, context, metric)
+    cell = ready.cell
+    points = ready.method.spec.points(cell.method.parameters, cell.budget.trials)
+    return choose(
+        ready.method,
+        points,
+        ready.labelled,
+        ready.division(),
+        ready.context,
+        ready.metric,
+        always=cell.calibrate or cell.serves,
+    )
 
 
-def transferability(
-    cell: Cell, method: Method, learned: Split, source: FeatureSource | None, bench: Workbench
-) -> dict[str, float]:
+def transferability(ready: Prepared, bench: Workbench) -> dict[str, float]:
     """LogME of the features that are there already, from the labels that were learned from.
 
     Once per backbone and draw, in no phase: no method pays for it. None of shuffled labels, and
     none for fewer than two classes.
     """
-    if source is None or method.spec.needs is not Needs.FEATURES:
+    cell, source, learned = ready.cell, ready.source, ready.learned
+    if source is None or ready.method.spec.needs is not Needs.FEATURES:
         return {}
     if cell.control is Control.SHUFFLED_LABELS or len(np.unique(learned.targets)) < 2:
         return {}
@@ -172,22 +297,21 @@ def transferability(
     return {"logme": bench.evidence[key]}
 
 
-def data_report(
-    cell: Cell, loaded: Loaded, labelled: Split, draw: Draw, test: Split, choice: Choice
-) -> DataReport:
+def data_report(ready: Prepared, choice: Choice) -> DataReport:
     """What the record says of the data."""
-    names = loaded.splits.class_names
+    names, draw = ready.loaded.splits.class_names, ready.draw
+    learns = ready.method.spec.labels
     return DataReport(
-        fingerprint=cell.fingerprint,
+        fingerprint=ready.cell.fingerprint,
         classes=len(names),
-        labels=len(labelled) - len(draw.extra),
-        labels_extra=len(draw.extra),
-        test=len(test),
+        labels=len(ready.learned) if learns else 0,
+        labels_extra=len(draw.extra) if learns else 0,
+        test=len(ready.test),
         tuning=choice.label,
-        duplicates_train_test=loaded.duplicates,
+        duplicates_train_test=ready.loaded.duplicates,
         capped={names[c]: m for c, m in draw.capped.items()},
         rare={names[c]: m for c, m in choice.rare.items()},
-        notes=dict(loaded.splits.notes),
+        notes=dict(ready.loaded.splits.notes),
     )
 
 

@@ -41,18 +41,20 @@ class Forecast:
 
 def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int) -> Forecast:
     """Forecast what running `cells` costs; nothing is loaded to tell."""
-    draws: dict[tuple[str, str], set[int]] = {}
+    draws: dict[tuple[str, str], dict[TrainRule, set[int]]] = {}
     seconds, memory = 0.0, 0
     for cell in cells:
         folds = 4 if cell.budget.trials > 1 else 0
         seconds += SECONDS_A_FIT * (1 + cell.budget.trials * folds / 4)
         if cell.backbone is not None:
-            draws.setdefault((cell.task.name, label_of(cell.backbone)), set()).add(cell.draw)
+            of = draws.setdefault((cell.task.name, label_of(cell.backbone)), {})
+            of.setdefault(cell.task.train, set()).add(cell.draw)
     cores = len(os.sched_getaffinity(0))
-    entries = {entry.name: entry for entry in plan.suite.tasks}
-    for (task, backbone), numbers in draws.items():
+    sizes = {entry.name: entry.test_size for entry in plan.suite.tasks}
+    for (task, backbone), by_rule in draws.items():
         spec, model = plan.tasks[task].spec, plan.plugins[backbone].spec
-        items = _items(spec, entries[task].train, entries[task].test_size, len(numbers))
+        # the sizes of a curve lie in one another: the largest has the items of all
+        items = max(_items(spec, rule, sizes[task], len(of)) for rule, of in by_rule.items())
         rate = FLOPS_PER_SECOND[spec.modality, device]
         rate *= cores / 2 if device == "cpu" else 1
         seconds += SECONDS_A_LOAD + items * spec.units * model.flops_per_unit / rate

@@ -23,6 +23,7 @@ from bench.core.suite import (
     TaskEntry,
 )
 from bench.core.task import Task
+from bench.runner import wiring
 from bench.runner.check import check, check_whole
 from bench.suite_file import Draft
 
@@ -59,7 +60,7 @@ def validated(draft: Draft) -> Suite:
         found.setdefault(mistake.where, mistake)  # one word about one key
     mistakes = list(found.values())
     if draft.suite is not None and not mistakes:
-        mistakes += check_whole(draft.suite)
+        mistakes += check_whole(draft.suite) or wiring.mistakes(draft.suite)
     if mistakes or draft.suite is None:
         raise SuiteError(draft.path, mistakes)
     return draft.suite
@@ -71,7 +72,8 @@ def make_plan(
     """Lay out the grid; `pins` holds digests (by URI) of what the suite does not pin, and
     `precisions` what `auto` came to, by the backbone's label (float32 where it is not there).
 
-    Cells are ordered by task, then backbone, so that a worker loads each once.
+    Cells are ordered by task, then backbone, so that a worker loads each once; those that build
+    on other cells are the last of their task.
     """
     folder = Path(suite.folder)
     built_tasks = {entry.name: tasks.build(entry, folder, pins) for entry in suite.tasks}
@@ -85,7 +87,8 @@ def make_plan(
             grid.row(task_entry, backbone_entry)
         for twin in twins:
             grid.control(task_entry, twin, Control.RANDOM_WEIGHTS)
-    return Plan(suite, tuple(grid.cells), tuple(grid.skipped), built_tasks, plugins)
+        grid.with_members(task_entry)
+    return Plan(suite, grid.finished(), tuple(grid.skipped), built_tasks, plugins)
 
 
 def _twins(suite: Suite) -> list[BackboneEntry]:
@@ -118,7 +121,9 @@ class _Grid:
         self.precisions = precisions
         self.cells: list[Cell] = []
         self.skipped: list[Skipped] = []
-        self.methods = [(entry, methods.registry()[entry.name]) for entry in suite.methods]
+        entries = [(entry, methods.registry()[entry.name]) for entry in suite.methods]
+        self.methods = [(e, method) for e, method in entries if not e.members]
+        self.builders = wiring.in_turn([e for e, _ in entries if e.members])
 
     def without_backbone(self, task: TaskEntry) -> None:
         """The methods that need no backbone, and the shuffled-labels control of the first."""
@@ -139,6 +144,54 @@ class _Grid:
             if control in self.suite.controls:
                 for entry, method in fitting[:1]:
                     self._cells(task, backbone, entry, method, control)
+
+    def with_members(self, task: TaskEntry) -> None:
+        """The methods that build on other cells of the task, after these."""
+        rows: dict[wiring.Name, wiring.Row] = {}
+        for cell in self.cells:
+            if cell.task.train == task.train and cell.task.name == task.name and not cell.control:
+                name = (cell.backbone_label, cell.method_label)
+                rows.setdefault(name, {})[cell.draw, cell.seed] = cell
+        for entry in self.builders:
+            method = methods.registry()[entry.name]
+            alone = method.spec.needs in {Needs.INPUTS, Needs.MEMBERS}
+            for backbone in [None] if alone else self.suite.backbones:
+                label = label_of(backbone) if backbone else wiring.NO_BACKBONE
+                reason = self._unwired(task, backbone, entry, method, rows)
+                if reason:
+                    self.skipped.append(Skipped(task.name, label, label_of(entry), reason))
+                    continue
+                before = len(self.cells)
+                self._cells(task, backbone, entry, method, None, rows)
+                for cell in self.cells[before:]:
+                    rows.setdefault((label, label_of(entry)), {})[cell.draw, cell.seed] = cell
+
+    def _unwired(
+        self,
+        task: TaskEntry,
+        backbone: BackboneEntry | None,
+        entry: MethodEntry,
+        method: Method,
+        rows: Mapping[wiring.Name, wiring.Row],
+    ) -> str | None:
+        """Why a method that builds on others cannot be had here."""
+        built = self.tasks[task.name]
+        if backbone is not None:
+            spec = self.plugins[label_of(backbone)].spec
+            if spec.modality is not built.spec.modality:
+                return f"the backbone reads {spec.modality}, not {built.spec.modality}"
+            if method.spec.needs is Needs.MODULE and not spec.trainable:
+                return f"{backbone.name} cannot be trained"
+        found = wiring.members_of(entry, rows, 0, 0)
+        return found if isinstance(found, str) else _unfit(built, method)
+
+    def finished(self) -> tuple[Cell, ...]:
+        """The cells; those that others build on know it."""
+        served = {run_id for cell in self.cells for run_id in cell.needs}
+        return tuple(
+            dataclasses.replace(cell, serves=True) if cell.run_id in served else cell
+            for cell in self.cells
+        )
 
     def control(self, task: TaskEntry, backbone: BackboneEntry, control: Control) -> None:
         """The first fitting method alone, as a control."""
@@ -175,6 +228,7 @@ class _Grid:
         entry: MethodEntry,
         method: Method,
         control: Control | None,
+        rows: Mapping[wiring.Name, wiring.Row] | None = None,
     ) -> None:
         """Every draw and seed: draws of a full training set would all be the same one."""
         spec = self.tasks[task.name].spec
@@ -184,6 +238,9 @@ class _Grid:
         precision, drift = self._precision(backbone)
         for draw in range(draws):
             for seed in range(first, first + seeds):
+                members = wiring.members_of(entry, rows or {}, draw, seed)
+                if isinstance(members, str):
+                    raise RuntimeError(f"{label_of(entry)}, draw {draw}: {members}")  # noqa: TRY004
                 self.cells.append(
                     Cell(
                         suite=self.suite.name,
@@ -205,6 +262,8 @@ class _Grid:
                         method_version=method.spec.version,
                         folder=self.suite.folder,
                         pins=self.pins,
+                        members=members,
+                        calibrate=self.suite.calibrate,
                         drift=drift,
                     )
                 )

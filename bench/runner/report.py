@@ -26,7 +26,9 @@ def plan_lines(plan: Plan) -> str:
     lines.append(f"{len(plan.cells)} cells")
     if plan.skipped:
         lines += ["", "does not apply:"]
-        lines += [f"  {s.task} / {s.backbone} / {s.method}: {s.reason}" for s in plan.skipped]
+        lines += dict.fromkeys(  # the sizes of a curve say the same
+            f"  {s.task} / {s.backbone} / {s.method}: {s.reason}" for s in plan.skipped
+        )
     needed = assets_of(plan, plan.cells)
     missing = sum(asset.bytes_download for asset in needed if not is_cached(asset))
     cost = forecast(plan, plan.cells, likely_device(), missing)

@@ -24,7 +24,7 @@ from bench.runner.progress import Display, Quiet
 from bench.store import Store
 from bench.suite_file import read
 
-MAY_PASS = frozenset({"killed", "timeout", "out-of-memory"})
+MAY_PASS = frozenset({"killed", "timeout", "out-of-memory", "member-missing"})
 """Kinds of failure that another run tries again by itself."""
 
 MakeEngine = Callable[[Store, Path, str], Engine]

@@ -85,8 +85,12 @@ def choose(
     context: Context,
     metric: str,
     clock: Clock = wall,
+    *,
+    always: bool = False,
 ) -> Choice:
     """Try each point on the division; the best is chosen, the earliest of equals.
+
+    One point alone is tried only `always`: for its predictions of held-out items.
 
     Points that the method fits cheaper in company are fitted as one batch.  The seconds of such
     a trial are its share of the batch (all shares are equal) and what its own predictions took.
@@ -94,8 +98,9 @@ def choose(
     Raises:
         CellError: if every trial failed (the last one's error).
     """
-    if len(points) == 1 or not division.pairs:
-        reason = "none: one point to try" if len(points) == 1 else division.label
+    nothing = len(points) == 1 and not always
+    if nothing or not division.pairs:
+        reason = "none: one point to try" if nothing else division.label
         return Choice(points[0], (), reason, division.rare)
     held = np.concatenate([pair[1] for pair in division.pairs])
     folds = [(labelled.take(train), labelled.take(held)) for train, held in division.pairs]

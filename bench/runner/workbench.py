@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench import backbones, tasks
 from bench.backbones import Plugin
-from bench.core.backbone import Backbone, BackboneSpec, Weights
+from bench.core.backbone import Backbone, BackboneSpec, Trainable, Weights
 from bench.core.cell import Cell
 from bench.core.identity import digest, generator, item_digest
 from bench.core.record import Extraction
@@ -19,6 +19,7 @@ from bench.core.suite import Precision
 from bench.core.task import Input, Split, Splits, Task
 from bench.extract import EXTRACTION_VERSION, Budgets, FeatureCache, TokenCache, extract
 from bench.measure.environment import device_name
+from bench.store import Store
 
 CALIBRATION_ITEMS = 256
 """Unlabelled training inputs that set the batch norms of an untrained twin."""
@@ -71,8 +72,10 @@ class Meter:
 class Workbench:
     """Loads each thing once for all the cells that share it."""
 
-    def __init__(self, device: str, cache: Path, report: Report) -> None:
-        self.device = device
+    def __init__(
+        self, device: str, cache: Path, report: Report, store: Store | None = None
+    ) -> None:
+        self.device, self.store = device, store
         self._cache = cache
         self.report = report
         self._loaded: dict[str, Loaded] = {}
@@ -148,6 +151,7 @@ class FeatureSource:
     ) -> None:
         self._bench, self._plugin, self.key = bench, plugin, key
         self._precision, self._cache, self._calibration = precision, cache, calibration
+        self._asked: dict[bytes, None] = {}
         self.meter = Meter()
 
     def __call__(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
@@ -161,19 +165,33 @@ class FeatureSource:
         spec = self._plugin.spec
         return spec.parameters if spec.parameters or not spec.assets else None
 
-    def facts(self, inputs: Sequence[Input]) -> NDArray[np.float64]:
-        """Seconds, units and truncation `(n, 3)` of each input."""
-        return self._take(inputs)[1]
+    def extraction(self, drift: float | None) -> Extraction | None:
+        """What was asked for and what it cost; None where nothing was."""
+        if not self._asked:
+            return None
+        return self.meter.summary(self._facts(), drift)
 
-    def module(self) -> object:
-        """A fresh copy of the backbone's torch module, to be trained."""
-        import copy
+    @property
+    def owed(self) -> float:
+        """Seconds that cached features cost when they were computed, beyond those spent now."""
+        if not self._asked:
+            return 0.0
+        return max(float(self._facts()[:, 0].sum()) - self.meter.seconds, 0.0)
 
-        loaded = self._bench.backbone(self.key, self._plugin, self._precision, self._calibration)
-        return copy.deepcopy(loaded.module())
+    def trainable(self) -> Trainable:
+        """A fresh copy of the backbone in float32, to be trained."""
+        key = f"{self.key} in float32"
+        return self._bench.backbone(
+            key, self._plugin, Precision.FP32, self._calibration
+        ).trainable()
+
+    def _facts(self) -> NDArray[np.float64]:
+        """Seconds, units and truncation `(n, 3)` of each input that was asked for."""
+        return self._cache.take(list(self._asked))[1]
 
     def _take(self, inputs: Sequence[Input]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         digests = [item_digest(item) for item in inputs]
+        self._asked.update(dict.fromkeys(digests))
         if missing := self._cache.missing(digests):
             self._extract([inputs[i] for i in missing], [digests[i] for i in missing])
         return self._cache.take(digests)

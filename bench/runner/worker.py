@@ -34,8 +34,8 @@ def serve(connection: Connection) -> None:
     except UserError as error:
         connection.send(Broken(str(error)))
         return
-    bench = Workbench(device, settings.cache, lambda *p: connection.send(Progress(*p)))
     store = Store(settings.store)
+    bench = Workbench(device, settings.cache, lambda *p: connection.send(Progress(*p)), store)
     warm()
     connection.send(Ready(device))
     while (cell := connection.recv()) is not None:

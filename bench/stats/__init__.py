@@ -1,6 +1,7 @@
 """Uncertainty: intervals, comparisons, ranks, many tasks, trade-offs. Pure numpy, no I/O."""
 
 from bench.stats.across import FEWEST, Across, Spread, across
+from bench.stats.calibration import Calibration, calibration, temperature, tempered
 from bench.stats.components import LEVEL, Components
 from bench.stats.elo import elo, rated
 from bench.stats.intervals import Bounds, Covers, Estimate, combine, two_way
@@ -19,6 +20,7 @@ __all__ = [
     "TOLERANCE",
     "Across",
     "Bounds",
+    "Calibration",
     "Comparison",
     "Components",
     "Covers",
@@ -29,6 +31,7 @@ __all__ = [
     "Spread",
     "across",
     "agreement",
+    "calibration",
     "combine",
     "compare",
     "dominance",
@@ -44,5 +47,7 @@ __all__ = [
     "rated",
     "shares",
     "spread_alike",
+    "temperature",
+    "tempered",
     "two_way",
 ]

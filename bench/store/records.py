@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from bench.core.errors import StoreError
@@ -152,6 +153,20 @@ class Store:
                 chosen[record.run_id] = record
         return list(chosen.values())
 
+    def find(self, run_id: str) -> Record | None:
+        """The first success of a cell, or its last attempt; None where there is none.
+
+        Raises:
+            StoreError: naming the file that cannot be read.
+        """
+        found: Record | None = None
+        for _, _, name in sorted(n for n in self._names() if n[0] == run_id):
+            path = f"{self.folder}/records/{name}"
+            found = decode(_read(path), path)
+            if found.status is Status.OK:
+                break
+        return found
+
     def predictions(self, record: Record) -> Items:
         """The per-item predictions of a successful record.
 
@@ -186,6 +201,19 @@ class Store:
     def add_probabilities(self, record: Record, data: bytes) -> None:
         """Keep full probabilities (validation and test) for stacking and distillation."""
         commit(self._probabilities_path(record), data)
+
+    def probabilities(self, record: Record) -> dict[str, NDArray[Any]]:
+        """What `add_probabilities` kept: `test` `(n, k)`, and where there was something to choose
+        `validation` `(m, k)` with `validation_items` `(m,)`, positions in the training pool.
+        Empty where the file is gone or damaged: it can be made again.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            return load(self._probabilities_path(record).read_bytes())
+        except (OSError, SafetensorError):
+            return {}
 
     def write_suite(self, plain: Mapping[str, Any]) -> None:
         """Note which suite the folder is of; replaced whole when the suite changes."""

@@ -74,7 +74,7 @@ def context(tmp_path_factory):
     )
     bench = Workbench("cpu", tmp_path_factory.mktemp("cache"), lambda *_: None)
 
-    def make(pool, classes: int, seed: int = 0) -> CellContext:
-        return CellContext(classes, seed, "cpu", bench.feature_source(plan.cells[0], pool))
+    def make(pool, names, seed: int = 0) -> CellContext:
+        return CellContext(names, seed, "cpu", bench.feature_source(plan.cells[0], pool))
 
     return make

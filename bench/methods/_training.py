@@ -1,0 +1,299 @@
+"""What the methods that train weights share: one loop, its settings, and a fit that predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.backbone import Prepared, Trainable
+from bench.core.errors import DivergedError
+from bench.core.method import Context, Parameter, Parameters, Scalar, Size
+from bench.core.predictions import Predictions, softmax, spread
+from bench.core.task import Input, Split
+from bench.extract import extract
+
+Module = Any  # torch.nn.Module: torch is imported where it is used
+Tensor = Any
+Items = NDArray[np.int64]
+
+CLIP = 1.0
+"""The norm to which gradients are clipped, as transformers' Trainer does."""
+POOL = 16
+"""Batches that are filled together, from items sorted by length: little padding, random enough."""
+
+
+def parameters(
+    *, learning_rate: float, head_learning_rate: float, epochs: int = 3, batch_size: int = 16
+) -> tuple[Parameter, ...]:
+    """The settings of the loop, the same words in every method."""
+    return (
+        Parameter("learning_rate", learning_rate, "of the backbone's weights", low=0.0, high=1.0),
+        Parameter("head_learning_rate", head_learning_rate, "of the head", low=0.0, high=10.0),
+        Parameter("epochs", epochs, "passes over the training items", low=1, high=10_000),
+        Parameter("least_steps", 200, "more passes where there would be fewer steps", low=1),
+        Parameter("batch_size", batch_size, "items a step", low=1, high=65_536),
+        Parameter("accumulate", 1, "parts a batch is computed in, to save memory", low=1),
+        Parameter("warmup", 0.1, "share of the steps in which rates rise", low=0.0, high=1.0),
+        Parameter("weight_decay", 0.01, "of AdamW", low=0.0, high=10.0),
+        Parameter("patience", 0, "epochs without a better validation score; 0: all", low=0),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How long and in what steps to descend."""
+
+    epochs: int
+    batch_size: int
+    accumulate: int
+    warmup: float
+    patience: int
+
+    @classmethod
+    def of(cls, given: Parameters, items: int) -> Recipe:
+        """From a method's parameters; few items get more epochs, up to `least_steps` steps."""
+        a_pass = -(-items // int(given["batch_size"]))
+        return cls(
+            epochs=max(int(given["epochs"]), -(-int(given["least_steps"]) // a_pass)),
+            batch_size=int(given["batch_size"]),
+            accumulate=int(given["accumulate"]),
+            warmup=float(given["warmup"]),
+            patience=int(given["patience"]),
+        )
+
+
+Loss = Callable[[Items], Tensor]
+"""The mean loss of some of the items, differentiable."""
+Judge = Callable[[], float]
+"""How good the network is now, on items it does not learn from: more is better."""
+
+
+def descend(
+    module: Module,
+    optimised: list[dict[str, Any]],
+    loss: Loss,
+    lengths: NDArray[np.int64],
+    recipe: Recipe,
+    context: Context,
+    judge: Judge | None = None,
+) -> int:
+    """Train `module` by AdamW, rates rising and then falling to zero; return the epochs taken.
+
+    Args:
+        module: what is put into training mode and holds what `optimised` names.
+        optimised: parameters with rates (`bench.methods._layers.groups`).
+        loss: of items, by their positions in `lengths` `(n,)`.
+        lengths: of items; those of like length share a batch.
+        recipe: how long, in what steps.
+        context: seed, device, precision, and where progress is told.
+        judge: asked after each epoch where `recipe.patience` is above 0; the best state is kept.
+
+    Raises:
+        DivergedError: if the loss of an epoch is NaN or Inf.
+    """
+    import torch
+
+    torch.manual_seed(context.seed)  # dropout's
+    random = np.random.default_rng(context.seed)
+    optimizer = torch.optim.AdamW(optimised)
+    steps = recipe.epochs * -(-len(lengths) // recipe.batch_size)
+    rising = max(1, round(recipe.warmup * steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / rising, max(steps - step, 1) / max(steps, 1))
+    )
+    scaler = torch.amp.GradScaler(context.device, enabled=context.mixed == "fp16")
+    weights = [p for group in optimised for p in group["params"]]
+    best, kept, since = -np.inf, None, 0
+    for epoch in range(recipe.epochs):
+        training_mode(module)
+        total = torch.zeros((), device=context.device)
+        for batch in batches(lengths, recipe.batch_size, random):
+            for part in np.array_split(batch, min(recipe.accumulate, len(batch))):
+                with precision(context):
+                    value = loss(part) * (len(part) / len(batch))
+                scaler.scale(value).backward()
+                total += value.detach()
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(weights, CLIP)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad(set_to_none=True)
+            schedule.step()
+        if not torch.isfinite(total):
+            raise DivergedError("the loss is NaN or Inf: a lower learning_rate may do")
+        context.progress("training", epoch + 1, recipe.epochs)
+        if judge is None or not recipe.patience:
+            continue
+        module.eval()
+        score = judge()
+        since = 0 if score > best else since + 1
+        if score > best:
+            best, kept = score, [p.detach().clone() for p in weights]
+        if since >= recipe.patience:
+            break
+    if kept is not None:
+        with torch.no_grad():
+            for parameter, value in zip(weights, kept, strict=True):
+                parameter.copy_(value)
+    module.eval()
+    return epoch + 1
+
+
+def training_mode(module: Module) -> None:
+    """Dropout on; the statistics of batch norms stay those of pretraining."""
+    import torch
+
+    module.train()
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
+            layer.eval()
+
+
+def precision(context: Context) -> AbstractContextManager[Any]:
+    """What a forward pass in training computes in."""
+    import torch
+
+    if context.mixed is None or (context.mixed == "fp16" and context.device == "cpu"):
+        return nullcontext()
+    kind = torch.bfloat16 if context.mixed == "bf16" else torch.float16
+    return torch.autocast(context.device, dtype=kind)
+
+
+def batches(lengths: NDArray[np.int64], size: int, random: np.random.Generator) -> Iterator[Items]:
+    """Every item once, in batches of at most `size`, items of like length together."""
+    order = random.permutation(len(lengths))
+    found: list[Items] = []
+    for start in range(0, len(order), POOL * size):
+        pool = order[start : start + POOL * size]
+        pool = pool[np.argsort(-lengths[pool], kind="stable")]
+        found += [pool[i : i + size] for i in range(0, len(pool), size)]
+    for at in random.permutation(len(found)):
+        yield found[at]
+
+
+def linear(width: int, classes: int, seed: int, device: str) -> Module:
+    """A head `(width, classes)`: weights of standard deviation 0.02 (BERT's), no bias yet."""
+    import torch
+
+    head = torch.nn.Linear(width, classes)
+    random = torch.Generator().manual_seed(seed)
+    torch.nn.init.normal_(head.weight, std=0.02, generator=random)
+    torch.nn.init.zeros_(head.bias)
+    return head.to(device)
+
+
+def width_of(trainable: Trainable, inputs: Sequence[Input]) -> int:
+    """Of the pooled features: what the description says, or one input tells."""
+    import torch
+
+    if trainable.width:
+        return trainable.width
+    with torch.inference_mode():
+        batch = trainable.collate(trainable.prepare(inputs[:1]), np.zeros(1, dtype=np.int64))
+        return int(trainable.network(batch).shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A training split made ready: `targets` are positions in `seen`, numbered without gaps."""
+
+    prepared: Prepared
+    targets: NDArray[np.int64]
+    seen: NDArray[np.int64]
+
+
+def numbered(trainable: Trainable, train: Split) -> Numbered:
+    """Make a training split ready."""
+    seen, targets = np.unique(train.targets, return_inverse=True)
+    return Numbered(trainable.prepare(train.inputs), targets.astype(np.int64), seen)
+
+
+def with_validation(
+    train: Split, validation: Split | None, patience: int, seed: int
+) -> tuple[Split, Split | None]:
+    """What to learn from and what to stop by: a fifth of each class where nothing is given.
+
+    A class with one item keeps it for training.
+    """
+    if not patience or validation is not None:
+        return train, validation if patience else None
+    random = np.random.default_rng(seed)
+    held = []
+    for c in np.unique(train.targets):
+        items = random.permutation(np.flatnonzero(train.targets == c))
+        held.append(items[: len(items) // 5 or min(1, len(items) - 1)])
+    out = np.concatenate(held)
+    if not len(out):
+        return train, None
+    rest = np.setdiff1d(np.arange(len(train)), out)
+    return train.take(rest), train.take(np.sort(out))
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained backbone with a linear head: `weights` `(m, width)` and `biases` `(m,)` over the
+    `m` classes `seen` in training."""
+
+    trainable: Trainable
+    weights: NDArray[np.float64]
+    biases: NDArray[np.float64]
+    seen: NDArray[np.int64]
+    context: Context
+    trained: int
+    shipped: int
+    told: dict[str, Scalar]
+
+    def predict(self, inputs: Sequence[Input]) -> Predictions:
+        features = frozen_features(self.trainable, inputs, self.context, normalize=False)
+        rows = softmax(features @ self.weights.T + self.biases)
+        if not np.isfinite(rows).all():
+            raise DivergedError("the network predicts NaN or Inf")
+        return spread(rows, self.seen, self.context.classes)
+
+    def size(self) -> Size:
+        return Size(self.trained, self.shipped)
+
+    def facts(self) -> dict[str, Scalar]:
+        return self.told
+
+
+def finished(
+    trainable: Trainable,
+    head: Module,
+    seen: NDArray[np.int64],
+    context: Context,
+    told: dict[str, Scalar] | None = None,
+) -> Trained:
+    """A trained network, to be predicted with: its sizes are those of what could change."""
+    changed = [p for p in (*trainable.network.parameters(), *head.parameters()) if p.requires_grad]
+    return Trained(
+        trainable,
+        head.weight.detach().double().cpu().numpy(),
+        head.bias.detach().double().cpu().numpy(),
+        seen,
+        context,
+        trained=sum(p.numel() for p in changed),
+        shipped=sum(p.numel() * p.element_size() for p in changed),
+        told=told or {},
+    )
+
+
+def frozen_features(
+    trainable: Trainable, inputs: Sequence[Input], context: Context, *, normalize: bool
+) -> NDArray[np.float32]:
+    """Features `(n, width)` of the network as it is now, by way of the extraction's hot path."""
+    backbone = trainable.frozen(normalize=normalize)
+    return extract(backbone, inputs, context.device).features
+
+
+def accuracy_of(
+    trainable: Trainable, head: Module, held: Split, seen: NDArray[np.int64], context: Context
+) -> float:
+    """Share of `held` that the network has right now."""
+    fitted = finished(trainable, head, seen, context)
+    return float((fitted.predict(held.inputs).classes == held.targets).mean())

@@ -1,0 +1,185 @@
+"""Several cells of the suite as one: what each of them says of an item is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import NotApplicableError
+from bench.core.method import (
+    Context,
+    Fitted,
+    Member,
+    Method,
+    MethodSpec,
+    Needs,
+    Parameter,
+    Parameters,
+    Scalar,
+    Size,
+)
+from bench.core.predictions import ClassPredictions, Predictions, spread
+from bench.core.task import Input, Split
+from bench.methods.heads import Scaling, scaler
+from bench.methods.probe import fit_quietly, logistic
+
+LEAST = 1e-6
+"""Below it a probability counts as this much: a logarithm must not say infinity."""
+
+SPEC = MethodSpec(
+    name="ensemble",
+    version=1,
+    summary="other cells put together: mean, weights or stacking of probabilities, or all features",
+    needs=Needs.MEMBERS,
+    members=(2, 64),
+    parameters=(
+        Parameter(
+            "combine",
+            "mean",
+            "mean of probabilities; weighted, chosen on held-out items; stack, a regression on"
+            " them; features, a probe on all members' features side by side",
+            choices=("mean", "weighted", "stack", "features"),
+        ),
+        Parameter("rounds", 50, "members are chosen so often, with repetition (weighted)", low=1),
+        Parameter("C", 1.0, "inverse strength of the L2 penalty (stack, features)",
+                  low=1e-6, high=1e6),
+    ),
+    reference="Caruana et al. 2004, doi:10.1145/1015330.1015432; Wolpert 1992,"
+    " doi:10.1016/S0893-6080(05)80023-1",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """The weighted mean of the members' probabilities."""
+
+    members: Sequence[Member]
+    weights: NDArray[np.float64]
+
+    def predict(self, inputs: Sequence[Input]) -> Predictions:
+        rows = [member.predict(inputs).probabilities for member in self.members]
+        mean = np.tensordot(self.weights, np.stack(rows).astype(np.float64), axes=1)
+        return ClassPredictions((mean / mean.sum(axis=1, keepdims=True)).astype(np.float32))
+
+    def size(self) -> Size:
+        return Size(0, self.weights.nbytes)
+
+    def facts(self) -> dict[str, Scalar]:
+        named = zip(self.members, self.weights, strict=True)
+        return {f"weight of {member.label}": float(weight) for member, weight in named}
+
+
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """Logistic regression on what members say, or on their features."""
+
+    members: Sequence[Member]
+    model: Any
+    scales: Sequence[Any]  # of each member's features; empty where probabilities are stacked
+    seen: NDArray[np.int64]
+    classes: int
+
+    def predict(self, inputs: Sequence[Input]) -> Predictions:
+        if self.scales:
+            scaled = zip(self.members, self.scales, strict=True)
+            rows = np.concatenate([scale(m.features(inputs)) for m, scale in scaled], axis=1)
+        else:
+            rows = said([member.predict(inputs) for member in self.members])
+        return spread(self.model.predict_proba(rows), self.seen, self.classes)
+
+    def size(self) -> Size:
+        count = int(self.model.coef_.size)
+        return Size(count, 8 * count)
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """See `SPEC`."""
+
+    spec: MethodSpec = SPEC
+
+    def fit(
+        self,
+        parameters: Parameters,
+        train: Split,
+        validation: Split | None,  # noqa: ARG002 -- members' own held-out items are used
+        context: Context,
+    ) -> Fitted:
+        members, combine = context.members, parameters["combine"]
+        equal = np.full(len(members), 1 / len(members))
+        if combine == "mean" or len(np.unique(train.targets)) == 1:
+            return Weighted(members, equal)
+        if combine == "features":
+            scales = [scaler(Scaling.RMS, member.features(train.inputs)) for member in members]
+            pairs = zip(members, scales, strict=True)
+            rows = np.concatenate([scale(m.features(train.inputs)) for m, scale in pairs], axis=1)
+            return stacked(members, scales, rows, train.targets, parameters, context)
+        told, targets = held_out(members, train)
+        if combine == "weighted":
+            return Weighted(members, greedy(told, targets, int(parameters["rounds"])))
+        return stacked(members, (), said(told), targets, parameters, context)
+
+
+def held_out(
+    members: Sequence[Member], train: Split
+) -> tuple[list[ClassPredictions], NDArray[np.int64]]:
+    """What each member said of the labelled items that all of them had held out, and their
+    targets.
+
+    Raises:
+        NotApplicableError: if there are none.
+    """
+    found = [member.held_out(train.inputs) for member in members]
+    common = np.logical_and.reduce([known for known, _ in found])
+    if not common.any():
+        raise NotApplicableError("the members have no held-out items in common")
+    told = [
+        ClassPredictions(predictions.probabilities[common[known]]) for known, predictions in found
+    ]
+    return told, train.targets[common]
+
+
+def greedy(
+    told: Sequence[ClassPredictions], targets: NDArray[np.int64], rounds: int
+) -> NDArray[np.float64]:
+    """Weights `(m,)`: members are added one by one, again and again, each time the one that makes
+    the targets most likely (Caruana et al. 2004); the first of equals."""
+    of_true = np.stack([one.probabilities[np.arange(len(targets)), targets] for one in told])
+    counts = np.zeros(len(told))
+    total = np.zeros(len(targets))
+    for step in range(1, rounds + 1):
+        likely = np.log(np.maximum((total + of_true) / step, LEAST)).sum(axis=1)
+        chosen = int(np.argmax(likely))
+        counts[chosen] += 1
+        total += of_true[chosen]
+    return counts / rounds
+
+
+def said(told: Sequence[Predictions]) -> NDArray[np.float64]:
+    """Logarithms of probabilities of all members side by side `(n, m k)`."""
+    rows = [np.log(np.maximum(one.probabilities.astype(np.float64), LEAST)) for one in told]
+    return np.concatenate(rows, axis=1)
+
+
+def stacked(
+    members: Sequence[Member],
+    scales: Sequence[Any],
+    rows: NDArray[Any],
+    targets: NDArray[np.int64],
+    parameters: Parameters,
+    context: Context,
+) -> Stacked | Weighted:
+    """Logistic regression on `rows` `(n, d)`; where all targets are one class, the plain mean."""
+    seen, positions = np.unique(targets, return_inverse=True)
+    if len(seen) == 1:
+        return Weighted(members, np.full(len(members), 1 / len(members)))
+    model = logistic(parameters["C"], 1000, context.seed)
+    fit_quietly(model, rows, positions)
+    return Stacked(members, model, scales, seen, context.classes)
+
+
+METHODS: tuple[Method, ...] = (Ensemble(),)

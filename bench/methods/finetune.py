@@ -1,0 +1,107 @@
+"""Fine-tuning: a linear head on the pooled backbone, and gradients through both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.core.backbone import Trainable
+from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
+from bench.core.task import Split
+from bench.methods import _training as training
+from bench.methods._layers import groups, train_only
+from bench.methods._training import Recipe, Trained
+
+PARTS = ("all", "head", "bias", "norm", *(f"last-{n}" for n in range(1, 13)))
+
+SPEC = MethodSpec(
+    name="finetune",
+    version=1,
+    summary="the backbone's weights, or a part of them, trained with a linear head",
+    needs=Needs.MODULE,
+    parameters=(
+        Parameter("trainable", "all", "all, last-N (blocks), bias, norm or head", choices=PARTS),
+        *training.parameters(learning_rate=5e-5, head_learning_rate=1e-3),
+        Parameter("layer_decay", 1.0, "by which each block learns slower than the one above",
+                  low=0.1, high=1.0),
+        Parameter("dropout", 0.1, "before the head", low=0.0, high=0.9),
+    ),
+    search_space=(
+        {},
+        {"learning_rate": 2e-4},
+        {"learning_rate": 1e-4, "layer_decay": 0.8},
+        {"learning_rate": 2e-5},
+        {"learning_rate": 1e-4, "epochs": 6},
+        {"trainable": "last-2", "learning_rate": 2e-4},
+    ),
+    deterministic=False,
+    reference="Devlin et al. 2019, arXiv:1810.04805; Mosbach et al. 2021, arXiv:2006.04884",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finetune:
+    """See `SPEC`."""
+
+    spec: MethodSpec = SPEC
+
+    def fit(
+        self, parameters: Parameters, train: Split, validation: Split | None, context: Context
+    ) -> Fitted:
+        trainable = context.trainable()
+        train_only(trainable.network.encoder, str(parameters["trainable"]))
+        width = training.width_of(trainable, train.inputs)
+        head = training.linear(width, len(np.unique(train.targets)), context.seed, context.device)
+        return tune_network(trainable, head, parameters, train, validation, context)
+
+
+def tune_network(
+    trainable: Trainable,
+    head: Any,
+    parameters: Parameters,
+    train: Split,
+    validation: Split | None,
+    context: Context,
+) -> Trained:
+    """Train what may change in `trainable`, and `head`, by cross entropy.
+
+    Raises:
+        DivergedError: if the loss is NaN or Inf.
+    """
+    import torch
+
+    patience = int(parameters["patience"])
+    learned, held = training.with_validation(train, validation, patience, context.seed)
+    data = training.numbered(trainable, learned)
+    targets = torch.from_numpy(data.targets).to(context.device)
+    dropout = torch.nn.Dropout(float(parameters["dropout"]))
+    model = torch.nn.ModuleList([trainable.network, dropout, head])
+
+    def loss(items: training.Items) -> training.Tensor:
+        pooled = trainable.network(trainable.collate(data.prepared, items))
+        return torch.nn.functional.cross_entropy(head(dropout(pooled)), targets[items])
+
+    rates = float(parameters["learning_rate"]), float(parameters["head_learning_rate"])
+    epochs = training.descend(
+        model,
+        groups(
+            trainable.network.encoder,
+            head,
+            rates,
+            float(parameters["layer_decay"]),
+            float(parameters["weight_decay"]),
+        ),
+        loss,
+        data.prepared.lengths,
+        Recipe.of(parameters, len(learned)),
+        context,
+        None
+        if held is None
+        else lambda: training.accuracy_of(trainable, head, held, data.seen, context),
+    )
+    return training.finished(trainable, head, data.seen, context, {"epochs": epochs})
+
+
+METHODS: tuple[Method, ...] = (Finetune(),)

@@ -1,0 +1,165 @@
+"""Low-rank adapters and their relatives, by way of peft."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.core.backbone import Trainable
+from bench.core.errors import NotApplicableError
+from bench.core.method import (
+    Context,
+    Fitted,
+    Method,
+    MethodSpec,
+    Needs,
+    Parameter,
+    Parameters,
+    Scalar,
+    Size,
+)
+from bench.core.predictions import Predictions
+from bench.core.task import Input, Split
+from bench.methods import _training as training
+from bench.methods._layers import blocks
+from bench.methods.finetune import tune_network
+
+ATTENTION = ("attention", "attn")
+"""Parts of a module's path that say that it belongs to attention."""
+SCALED = ("key", "value", "k", "v", "k_proj", "v_proj", "intermediate.dense", "fc1")
+"""Ends of the paths of what IA3 scales: keys, values and the middle of the feed-forward part."""
+
+SPEC = MethodSpec(
+    name="lora",
+    version=1,
+    summary="low-rank adapters (LoRA, DoRA) or learned scales (IA3) on a frozen backbone, + a head",
+    needs=Needs.MODULE,
+    parameters=(
+        Parameter("kind", "lora", "lora, dora or ia3", choices=("lora", "dora", "ia3")),
+        Parameter("rank", 8, "of the adapters", low=1, high=1024),
+        Parameter("alpha", 16, "adapters are scaled by alpha / rank", low=1, high=4096),
+        Parameter(
+            "targets",
+            "all",
+            "what is adapted: every linear layer, or those of attention",
+            choices=("all", "attention"),
+        ),
+        Parameter("adapter_dropout", 0.05, "before the adapters", low=0.0, high=0.9),
+        *training.parameters(learning_rate=1e-3, head_learning_rate=1e-3),
+        Parameter("layer_decay", 1.0, "by which each block learns slower than the one above",
+                  low=0.1, high=1.0),
+        Parameter("dropout", 0.1, "before the head", low=0.0, high=0.9),
+    ),
+    search_space=(
+        {},
+        {"learning_rate": 3e-4},
+        {"rank": 16, "alpha": 32},
+        {"learning_rate": 3e-3},
+        {"kind": "dora"},
+        {"targets": "attention"},
+    ),
+    deterministic=False,
+    reference="Hu et al. 2022, arXiv:2106.09685; DoRA: arXiv:2402.09353; IA3: arXiv:2205.05638",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """A fit whose adapters were merged: it predicts at the backbone's own cost."""
+
+    inner: training.Trained
+    adapter: int  # bytes of the adapters
+
+    def predict(self, inputs: Sequence[Input]) -> Predictions:
+        return self.inner.predict(inputs)
+
+    def size(self) -> Size:
+        head = self.inner.weights.size + self.inner.biases.size
+        return Size(self.inner.trained, self.adapter + 4 * head)
+
+    def facts(self) -> dict[str, Scalar]:
+        return {**self.inner.told, "bytes_adapter": self.adapter}
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """See `SPEC`."""
+
+    spec: MethodSpec = SPEC
+
+    def fit(
+        self, parameters: Parameters, train: Split, validation: Split | None, context: Context
+    ) -> Fitted:
+        trainable = context.trainable()
+        width = training.width_of(trainable, train.inputs)
+        adapter = adapted(trainable, parameters, context.seed)
+        head = training.linear(width, len(np.unique(train.targets)), context.seed, context.device)
+        fitted = tune_network(trainable, head, parameters, train, validation, context)
+        merge(trainable)
+        return Adapted(fitted, adapter)
+
+
+def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> int:
+    """Put adapters into the network, the only weights there that may change; return their bytes.
+
+    Raises:
+        NotApplicableError: if the network has nothing to adapt.
+    """
+    import peft
+    import torch
+
+    torch.manual_seed(seed)  # the adapters' start
+    encoder = trainable.network.encoder
+    names = targets(encoder, str(parameters["targets"]))
+    if parameters["kind"] == "ia3":
+        names = [name for name in names if name.endswith(tuple(f".{end}" for end in SCALED))]
+        if not names:
+            raise NotApplicableError("IA3 knows no keys, values or feed-forward parts here")
+        middle = [n for n in names if n.endswith((".intermediate.dense", ".fc1"))]
+        config: Any = peft.IA3Config(target_modules=names, feedforward_modules=middle)
+    else:
+        config = peft.LoraConfig(
+            r=int(parameters["rank"]),
+            lora_alpha=int(parameters["alpha"]),
+            lora_dropout=float(parameters["adapter_dropout"]),
+            target_modules=names,
+            use_dora=parameters["kind"] == "dora",
+        )
+    trainable.network.encoder = peft.get_peft_model(encoder, config)
+    changed = [p for p in trainable.network.parameters() if p.requires_grad]
+    return sum(p.numel() * p.element_size() for p in changed)
+
+
+def merge(trainable: Trainable) -> None:
+    """Fold the adapters into the weights they adapt."""
+    trainable.network.encoder = trainable.network.encoder.merge_and_unload()
+
+
+def targets(encoder: Any, what: str) -> list[str]:
+    """Names of the layers inside the blocks that are adapted: linear ones, and convolutions of
+    one pixel, which are linear layers too.
+
+    Raises:
+        NotApplicableError: if there are none.
+    """
+    import torch
+
+    prefix, _ = blocks(encoder)
+    found = []
+    for name, module in encoder.named_modules():
+        point = isinstance(module, torch.nn.Conv2d) and module.kernel_size == (1, 1)
+        if not name.startswith(f"{prefix}.") or not (
+            isinstance(module, torch.nn.Linear) or (point and module.groups == 1)
+        ):
+            continue
+        if what == "all" or any(word in name.lower() for word in ATTENTION):
+            found.append(name)
+    if not found:
+        raise NotApplicableError(f"the backbone has no layers to adapt ({what})")
+    return found
+
+
+METHODS: tuple[Method, ...] = (Lora(),)
