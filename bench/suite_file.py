@@ -35,6 +35,8 @@ SECTIONS: Mapping[str, type] = {
 }
 NESTED: Mapping[str, type] = {"train": TrainRule, "budget": Budget}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+FULL = "full"
+"""All of the training pool, as a rule or as the last size of a curve."""
 BYTES_MOST = 1_000_000
 """A suite is a selection; a larger file is not one."""
 
@@ -94,7 +96,9 @@ def parse(raw: Mapping[str, Any], path: Path) -> Draft:
             mistakes.append(Mistake(section, f"write [[{section}]], with two brackets each side"))
             tables = []
         entries[section] = [
-            _entry(kind, f"{section}[{i}]", table, mistakes) for i, table in enumerate(tables)
+            entry
+            for i, table in enumerate(tables)
+            for entry in _entries(kind, f"{section}[{i}]", table, mistakes)
         ]
     mistakes.extend(
         Mistake(section, f"at least one [[{section}]] is needed")
@@ -120,6 +124,46 @@ def parse(raw: Mapping[str, Any], path: Path) -> Draft:
     return Draft(str(path), raw, suite, tuple(mistakes))
 
 
+def _entries(kind: type, where: str, table: Any, mistakes: list[Mistake]) -> list[Any]:
+    """One entry, or of a task with a list of sizes one for each of them."""
+    train = table.get("train") if kind is TaskEntry and isinstance(table, dict) else None
+    sizes = train.get("per_class") if isinstance(train, dict) else None
+    if not isinstance(train, dict) or not isinstance(sizes, list):
+        return [_entry(kind, where, table, mistakes)]
+    found = _size_mistakes(f"{where}.train.per_class", sizes)
+    mistakes.extend(found)
+    # the rest of the entry is looked at once, whatever its sizes
+    made = _entry(kind, where, {**table, "train": {**train, "per_class": 1}}, mistakes)
+    if made is None or found:
+        return [None]
+    return [dataclasses.replace(made, train=_rule_of(made.train, size)) for size in sizes]
+
+
+def _rule_of(rule: TrainRule, size: int | str) -> TrainRule:
+    """The rule for one size; all of the pool is what `train = "full"` is, and the same cells."""
+    if isinstance(size, str):
+        return TrainRule()
+    return dataclasses.replace(rule, per_class=size)
+
+
+def _size_mistakes(where: str, sizes: list[Any]) -> list[Mistake]:
+    """What is wrong with a list of sizes: nothing in it, no size, or one that stands twice."""
+    if not sizes:
+        return [Mistake(where, f'is empty: give sizes from 1 on, or "{FULL}"')]
+    found: list[Mistake] = []
+    seen: set[int | str] = set()
+    for i, size in enumerate(sizes):
+        number = isinstance(size, int) and not isinstance(size, bool)
+        if size != FULL and not (number and size >= 1):
+            message = f'{size!r}: a size is a whole number from 1 on, or "{FULL}"'
+            found.append(Mistake(f"{where}[{i}]", message))
+        elif size in seen:
+            found.append(Mistake(f"{where}[{i}]", f"{size!r} stands twice"))
+        else:
+            seen.add(size)
+    return found
+
+
 def _entry(
     kind: type,
     where: str,
@@ -135,14 +179,17 @@ def _entry(
     before = len(mistakes)
     table = dict(table)
     if kind is MethodEntry:
-        given = {key: table.pop(key) for key in list(table) if key not in {"name", "label"}}
+        if "teacher" in table and "members" not in table:  # one word for one member
+            table["members"] = [table.pop("teacher")]
+        own = {"name", "label", "members", "backbones"}
+        given = {key: table.pop(key) for key in list(table) if key not in own}
         table["parameters"] = {k: v for k, v in given.items() if isinstance(v, Scalar)}
         mistakes.extend(
             Mistake(f"{where}.{key}", f"{value!r}: a parameter is one number, word or truth value")
             for key, value in given.items()
             if not isinstance(value, Scalar)
         )
-    if table.get("train") == "full":
+    if table.get("train") == FULL:
         table["train"] = {}
     _unknown(kind, where, table, mistakes, allowed)
     for key, nested in NESTED.items():

@@ -37,7 +37,6 @@ class Cell:
     pins: dict[str, str] = field(default_factory=dict)
     members: tuple[Cell, ...] = ()  # cells that this one builds on, done before it
     calibrate: bool = False  # whether validation predictions are made for calibration at any rate
-    serves: bool = False  # whether others build on it: it keeps validation predictions, too
     drift: float | None = None  # of a precision that `auto` chose; not part of the identity
 
     @property

@@ -218,6 +218,15 @@ class Method(Protocol):
         ...
 
 
+@runtime_checkable
+class Trains(Method, Protocol):
+    """A method that trains a backbone, and says beforehand how much. It is optional."""
+
+    def passes(self, parameters: Parameters, items: int) -> float:
+        """How often an input is computed, forward and backward, in a fit of so many `items`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One fit: what `Method.fit` gets, but for the context."""

@@ -77,6 +77,7 @@ class TaskEntry:
 
     name: Name
     train: TrainRule = field(default_factory=TrainRule)
+    draws: Positive | None = None  # the suite's where it is None
     test_size: Positive | None = None
     main_metric: Name | None = None
     # the user's own data
@@ -111,11 +112,13 @@ class MethodEntry:
     """One `[[method]]`; whatever is not named here pins a parameter.
 
     `members` names other cells by "backbone / method" or, where no backbone takes part, by the
-    method alone: the parts of an ensemble, a teacher.
+    method alone: the parts of an ensemble, a teacher. `backbones` are the labels of those it is
+    tried on; of all where there are none.
     """
 
     name: Name
     label: Name | None = None
+    backbones: tuple[Name, ...] = ()
     members: tuple[Name, ...] = ()
     parameters: dict[str, Scalar] = field(default_factory=dict)
 

@@ -67,6 +67,11 @@ class Recipe:
         )
 
 
+def passes(given: Parameters, items: int) -> float:
+    """How often an input is computed in the loop: `bench.core.method.Trains`."""
+    return float(Recipe.of(given, items).epochs * items)
+
+
 Loss = Callable[[Items], Tensor]
 """The mean loss of some of the items, differentiable."""
 Judge = Callable[[], float]

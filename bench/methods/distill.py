@@ -65,6 +65,9 @@ class Distill:
 
     spec: MethodSpec = SPEC
 
+    def passes(self, parameters: Parameters, items: int) -> float:
+        return training.passes(parameters, items + int(parameters["transfer"]))
+
     def fit(
         self,
         parameters: Parameters,

@@ -40,6 +40,9 @@ class ProbeThenFinetune:
 
     spec: MethodSpec = SPEC
 
+    def passes(self, parameters: Parameters, items: int) -> float:
+        return training.passes(parameters, items)
+
     def fit(
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context
     ) -> Fitted:

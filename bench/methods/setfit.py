@@ -93,6 +93,10 @@ class SetFit:
 
     spec: MethodSpec = SPEC
 
+    def passes(self, parameters: Parameters, items: int) -> float:
+        pairs = min(2 * int(parameters["pairs"]) * items, int(parameters["most_pairs"]))
+        return 2.0 * pairs * int(parameters["epochs"])
+
     def fit(
         self,
         parameters: Parameters,

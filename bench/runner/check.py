@@ -12,7 +12,7 @@ from bench.core.metrics import CLASSIFICATION
 from bench.core.suite import Suite
 from bench.suite_file import Draft
 
-OWN = frozenset({"name", "label", "members", "teacher"})
+OWN = frozenset({"name", "label", "members", "teacher", "backbones"})
 """Keys of a `[[method]]` that are no parameters."""
 CELLS_MOST = 100_000
 """A larger grid is refused: it is a slip of the pen, or it wants several suites."""
@@ -62,9 +62,10 @@ def check(draft: Draft) -> list[Mistake]:
 
 
 def _task_doubles(draft: Draft) -> list[Mistake]:
-    """Entries of one name, as they were written: the sizes of one entry share its name."""
+    """Entries of one name: they may differ in how much is labelled and drawn, and no further."""
     found: list[Mistake] = []
     first: dict[str, tuple[str, dict[str, Any]]] = {}
+    rules: dict[tuple[str, str], str] = {}
     for where, table in draft.entries("task"):
         name = table.get("name")
         if not isinstance(name, str):
@@ -72,12 +73,20 @@ def _task_doubles(draft: Draft) -> list[Mistake]:
         earlier, same = first.setdefault(name, (where, table))
         if earlier == where:
             continue
-        if table == same:
-            found.append(Mistake(where, f"is the same as {earlier}"))
-        else:
+        if _data_of(table) != _data_of(same):
             message = f"{name!r} is used twice: a table could not tell them apart"
-            found.append(Mistake(f"{where}.name", f"{message} (sizes: one list in one entry)"))
+            found.append(Mistake(f"{where}.name", message))
+    for where, table in draft.entries("task"):
+        rule = (str(table.get("name")), repr(table.get("train", "full")))
+        if rule in rules and rule[0] in first:
+            found.append(Mistake(where, f"is the same as {rules[rule]}"))
+        rules.setdefault(rule, where)
     return found
+
+
+def _data_of(table: dict[str, Any]) -> dict[str, Any]:
+    """What decides the items of a task, whatever is labelled of them."""
+    return {key: value for key, value in table.items() if key not in {"train", "draws"}}
 
 
 def check_whole(suite: Suite) -> list[Mistake]:

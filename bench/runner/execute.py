@@ -276,7 +276,7 @@ def tuned(ready: Prepared) -> Choice:
         ready.division(),
         ready.context,
         ready.metric,
-        always=cell.calibrate or cell.serves,
+        always=cell.calibrate,
     )
 
 

@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bench import methods
 from bench.core.cell import Cell, label_of
+from bench.core.method import Trains
 from bench.core.suite import TrainRule
 from bench.core.task import Modality, TaskSpec
 from bench.runner.plan import Plan
+from bench.runner.tune import SMALL
 
 FLOPS_PER_SECOND = {
     # float32, whole pipeline, as results/default has it on two CPU cores with AVX-512 (5,500
@@ -24,6 +27,9 @@ FLOPS_PER_SECOND = {
 }
 SECONDS_A_FIT = 0.25
 """A fit of a head on two cores: 0.27 s is the mean over results/default, the median is 0.02."""
+TRAINING = 5.0
+"""What a pass forward and backward with its share of AdamW costs, in passes forward: 3 times the
+multiplications, and batches of 16 short texts do not fill a device."""
 SECONDS_A_LOAD = 3.0
 """Reading weights and data, once for each pair of task and backbone."""
 BYTES_BASE = 900_000_000
@@ -47,19 +53,39 @@ def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int
         folds = 4 if cell.budget.trials > 1 else 0
         seconds += SECONDS_A_FIT * (1 + cell.budget.trials * folds / 4)
         if cell.backbone is not None:
+            seconds += _training(cell, plan, device)
             of = draws.setdefault((cell.task.name, label_of(cell.backbone)), {})
             of.setdefault(cell.task.train, set()).add(cell.draw)
-    cores = len(os.sched_getaffinity(0))
     sizes = {entry.name: entry.test_size for entry in plan.suite.tasks}
     for (task, backbone), by_rule in draws.items():
         spec, model = plan.tasks[task].spec, plan.plugins[backbone].spec
         # the sizes of a curve lie in one another: the largest has the items of all
         items = max(_items(spec, rule, sizes[task], len(of)) for rule, of in by_rule.items())
-        rate = FLOPS_PER_SECOND[spec.modality, device]
-        rate *= cores / 2 if device == "cpu" else 1
+        rate = _rate(spec.modality, device)
         seconds += SECONDS_A_LOAD + items * spec.units * model.flops_per_unit / rate
         memory = max(memory, 4 * model.parameters * (1 if device == "cpu" else 0))
     return Forecast(seconds, BYTES_BASE + memory, bytes_download)
+
+
+def _training(cell: Cell, plan: Plan, device: str) -> float:
+    """Seconds that a cell trains its backbone, tuning included; 0 where its method does not."""
+    method = methods.registry()[cell.method.name]
+    if cell.backbone is None or not isinstance(method, Trains):
+        return 0.0
+    spec = plan.tasks[cell.task.name].spec
+    model = plan.plugins[label_of(cell.backbone)].spec
+    rule = cell.task.train
+    labels = rule.size or (rule.per_class or 0) * spec.classes or spec.train_size
+    points = method.spec.points(cell.method.parameters, cell.budget.trials)
+    fits = 1 if len(points) == 1 else 1 + len(points) * (4 if labels < SMALL else 1)
+    passes = fits * method.passes(points[0], labels)
+    return passes * spec.units * TRAINING * model.flops_per_unit / _rate(spec.modality, device)
+
+
+def _rate(modality: Modality, device: str) -> float:
+    """FLOPs a second of the whole pipeline."""
+    cores = len(os.sched_getaffinity(0))
+    return FLOPS_PER_SECOND[modality, device] * (cores / 2 if device == "cpu" else 1)
 
 
 def _items(spec: TaskSpec, rule: TrainRule, test_size: int | None, draws: int) -> int:

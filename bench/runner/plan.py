@@ -88,7 +88,7 @@ def make_plan(
         for twin in twins:
             grid.control(task_entry, twin, Control.RANDOM_WEIGHTS)
         grid.with_members(task_entry)
-    return Plan(suite, grid.finished(), tuple(grid.skipped), built_tasks, plugins)
+    return Plan(suite, tuple(grid.cells), tuple(grid.skipped), built_tasks, plugins)
 
 
 def _twins(suite: Suite) -> list[BackboneEntry]:
@@ -155,7 +155,12 @@ class _Grid:
         for entry in self.builders:
             method = methods.registry()[entry.name]
             alone = method.spec.needs in {Needs.INPUTS, Needs.MEMBERS}
-            for backbone in [None] if alone else self.suite.backbones:
+            asked = [
+                b
+                for b in self.suite.backbones
+                if not entry.backbones or label_of(b) in entry.backbones
+            ]
+            for backbone in [None] if alone else asked:
                 label = label_of(backbone) if backbone else wiring.NO_BACKBONE
                 reason = self._unwired(task, backbone, entry, method, rows)
                 if reason:
@@ -185,14 +190,6 @@ class _Grid:
         found = wiring.members_of(entry, rows, 0, 0)
         return found if isinstance(found, str) else _unfit(built, method)
 
-    def finished(self) -> tuple[Cell, ...]:
-        """The cells; those that others build on know it."""
-        served = {run_id for cell in self.cells for run_id in cell.needs}
-        return tuple(
-            dataclasses.replace(cell, serves=True) if cell.run_id in served else cell
-            for cell in self.cells
-        )
-
     def control(self, task: TaskEntry, backbone: BackboneEntry, control: Control) -> None:
         """The first fitting method alone, as a control."""
         for entry, method in self._fitting(task, backbone, note=False)[:1]:
@@ -214,6 +211,8 @@ class _Grid:
             reason = _unfit(built, method)
             if method.spec.needs is Needs.MODULE and not plugin.spec.trainable:
                 reason = f"{backbone.name} cannot be trained"
+            if entry.backbones and label_of(backbone) not in entry.backbones:
+                continue  # not asked for
             if reason is None:
                 found.append((entry, method))
             elif note:
@@ -232,7 +231,7 @@ class _Grid:
     ) -> None:
         """Every draw and seed: draws of a full training set would all be the same one."""
         spec = self.tasks[task.name].spec
-        draws = 1 if task.train.full else self.suite.draws
+        draws = 1 if task.train.full else task.draws or self.suite.draws
         seeds = 1 if method.spec.deterministic else self.suite.seeds
         first = self.suite.seeds if control is Control.SELF else 0
         precision, drift = self._precision(backbone)

@@ -32,8 +32,16 @@ def name_of(member: str) -> Name:
 
 
 def mistakes(suite: Suite) -> list[Mistake]:
-    """Members that no cell of the suite is, too many of them, too few, and circles."""
-    found: list[Mistake] = []
+    """Backbones and members that the suite does not have, too many members, too few, circles."""
+    labels = [label_of(backbone) for backbone in suite.backbones]
+    found: list[Mistake] = [
+        Mistake(
+            f"method[{i}].backbones", f"no backbone here is {name!r}{did_you_mean(name, labels)}"
+        )
+        for i, entry in enumerate(suite.methods)
+        for name in entry.backbones
+        if name not in labels
+    ]
     known = sorted(BETWEEN.join(name) for name in _names(suite))
     for i, entry in enumerate(suite.methods):
         where, spec = f"method[{i}].members", methods.registry()[entry.name].spec
@@ -61,7 +69,8 @@ def _names(suite: Suite) -> set[Name]:
         if spec.needs in {Needs.INPUTS, Needs.MEMBERS}:
             found.add((NO_BACKBONE, label_of(entry)))
         else:
-            found |= {(label_of(backbone), label_of(entry)) for backbone in suite.backbones}
+            labels = entry.backbones or [label_of(backbone) for backbone in suite.backbones]
+            found |= {(label, label_of(entry)) for label in labels}
     return found
 
 
