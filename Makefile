@@ -12,7 +12,7 @@ PART ?= all
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slow test-gpu check format tables microbench scaling peers simulate gate baseline clean
+.PHONY: help setup bench test test-slow test-gpu check format method-pages tables microbench scaling peers simulate gate baseline clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ check: $(STAMP)  ## Lint, types, import contracts, module size, published tables
 format: $(STAMP)  ## Format and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+method-pages: $(STAMP)  ## Write parameters and search spaces into docs/methods again
+	PYTHONPATH=. $(BIN)/python tests/tools/method_pages.py
 
 tables: $(STAMP)  ## Derive the tables of results/ from its records again
 	@for folder in results/*/; do [ -d "$$folder/records" ] || continue; $(BIN)/bench table "$$folder" --write; done
