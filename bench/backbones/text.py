@@ -14,11 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.backbones.fused import fuse
+from bench.backbones.language import load_language_model
 from bench.backbones.plugin import Plugin, adjusted
 from bench.backbones.pooling import pool, pool_groups
 from bench.backbones.pretrained import load_model
 from bench.core.asset import Asset, Source, Unpack
-from bench.core.backbone import Backbone, BackboneSpec, Pooling, Tokens, Trainable
+from bench.core.backbone import (
+    Backbone,
+    BackboneSpec,
+    LanguageModel,
+    Pooling,
+    Tokens,
+    Trainable,
+)
 from bench.core.identity import digest
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Input, Modality
@@ -186,6 +194,17 @@ class TextPlugin:
         )
         return TextEncoder(spec, model.to(device).eval(), tokenizer, folder)
 
+    def language_model(self, device: str, precision: Precision) -> LanguageModel:
+        """The same weights as a language model.
+
+        Raises:
+            NotApplicableError: if they are of none.
+        """
+        from bench.assets import resolve
+
+        (folder,) = resolve(self.spec.assets[0]).values()
+        return load_language_model(self.spec, folder, device, precision)
+
 
 def tokenizer_digest(folder: Path) -> str:
     """Digest of the files that decide token ids: all of a model's but its weights."""
@@ -215,9 +234,10 @@ def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:
     spec = BackboneSpec(
         name=entry.name,
         modality=Modality.TEXT,
-        summary="a text encoder named in the suite",
+        summary="a text encoder or language model named in the suite",
         assets=(asset,),
         pooling=Pooling.MEAN,
+        generates=True,
     )
     return TextPlugin(adjusted(spec, entry))
 

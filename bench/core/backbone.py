@@ -50,6 +50,7 @@ class BackboneSpec:
     max_length: int = 0
     weights: Weights = Weights.PRETRAINED
     trainable: bool = True
+    generates: bool = False  # whether it may be a decoder language model: loading tells
     parameters: int = 0
     flops_per_unit: float = 0.0
     settings: Mapping[str, str | int | float | bool] | None = None
@@ -122,6 +123,18 @@ class Trainable(Protocol):
 
     def frozen(self, *, normalize: bool) -> Backbone:
         """The network as it is now, for extraction."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """A backbone that says how likely a text goes on in one way or another."""
+
+    def likelihoods(self, prompts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float64]:
+        """Log likelihoods `(p, e)` in nats, summed over tokens, of each ending after each prompt.
+
+        Raises:
+            NotApplicableError: if an ending is empty.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.backbone import Trainable
+from bench.core.backbone import LanguageModel, Trainable
 from bench.core.errors import CellError, did_you_mean
 from bench.core.predictions import Predictions
 from bench.core.task import Input, Modality, Split, TaskKind
@@ -25,6 +25,7 @@ class Needs(StrEnum):
     INPUTS = "inputs"  # the raw inputs alone: no backbone takes part
     FEATURES = "features"  # frozen features of a backbone
     MODULE = "module"  # a backbone that can be trained
+    LANGUAGE = "language-model"  # a backbone that finds texts likely or not
     MEMBERS = "members"  # what other cells of the suite came to: no backbone of its own
 
 
@@ -161,6 +162,14 @@ class Context(Protocol):
 
     def trainable(self) -> Trainable:
         """A fresh copy of the cell's backbone, to be trained."""
+        ...
+
+    def language_model(self) -> LanguageModel:
+        """The cell's backbone as a language model.
+
+        Raises:
+            NotApplicableError: if it is none.
+        """
         ...
 
     def progress(self, what: str, done: int, total: int) -> None:

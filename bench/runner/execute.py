@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import methods
-from bench.core.backbone import Trainable
+from bench.core.backbone import LanguageModel, Trainable
 from bench.core.cell import Cell
 from bench.core.draws import Draw, draw_items, shuffle_targets
 from bench.core.errors import NotApplicableError
@@ -69,6 +69,9 @@ class CellContext:
 
     def trainable(self) -> Trainable:
         return self._sourced().trainable()
+
+    def language_model(self) -> LanguageModel:
+        return self._sourced().language_model()
 
     def progress(self, what: str, done: int, total: int) -> None:
         self._report(what, done, total)

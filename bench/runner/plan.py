@@ -211,6 +211,8 @@ class _Grid:
             reason = _unfit(built, method)
             if method.spec.needs is Needs.MODULE and not plugin.spec.trainable:
                 reason = f"{backbone.name} cannot be trained"
+            if method.spec.needs is Needs.LANGUAGE and not plugin.spec.generates:
+                reason = f"{backbone.name} is no language model"
             if entry.backbones and label_of(backbone) not in entry.backbones:
                 continue  # not asked for
             if reason is None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from bench import backbones, tasks
 from bench.backbones import Plugin
-from bench.core.backbone import Backbone, BackboneSpec, Trainable, Weights
+from bench.core.backbone import Backbone, BackboneSpec, LanguageModel, Trainable, Weights
 from bench.core.cell import Cell
+from bench.core.errors import NotApplicableError
 from bench.core.identity import digest, generator, item_digest
 from bench.core.record import Extraction
 from bench.core.suite import Precision
@@ -80,6 +81,7 @@ class Workbench:
         self.report = report
         self._loaded: dict[str, Loaded] = {}
         self._backbone: tuple[str, Backbone] | None = None
+        self._language: tuple[str, LanguageModel] | None = None
         self._features: dict[str, FeatureCache] = {}
         self.tokens = TokenCache(cache / "tokens")
         self.budgets = Budgets(cache / "budgets.json")
@@ -131,6 +133,13 @@ class Workbench:
             self.report(f"loading {plugin.spec.name}", 0, 1)
             self._backbone = key, plugin.load(self.device, precision, calibration)
         return self._backbone[1]
+
+    def language_model(self, key: str, load: Callable[[], LanguageModel]) -> LanguageModel:
+        """The loaded language model of `key`; one is kept."""
+        if self._language is None or self._language[0] != key:
+            self._language = None
+            self._language = key, load()
+        return self._language[1]
 
     def budget(self, backbone: Backbone, precision: Precision) -> int | None:
         """The batch budget that was found for a backbone here (`bench throughput` finds it)."""
@@ -184,6 +193,19 @@ class FeatureSource:
         return self._bench.backbone(
             key, self._plugin, Precision.FP32, self._calibration
         ).trainable()
+
+    def language_model(self) -> LanguageModel:
+        """The backbone as a language model; one is kept.
+
+        Raises:
+            NotApplicableError: if it is none.
+        """
+        load = getattr(self._plugin, "language_model", None)
+        if load is None:
+            raise NotApplicableError(f"{self._plugin.spec.name} is no language model")
+        return self._bench.language_model(
+            self.key, lambda: load(self._bench.device, self._precision)
+        )
 
     def _facts(self) -> NDArray[np.float64]:
         """Seconds, units and truncation `(n, 3)` of each input that was asked for."""

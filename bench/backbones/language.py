@@ -1,0 +1,107 @@
+"""Decoder language models: how likely they find an ending after a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.backbones.plugin import seed_random_weights, torch_dtype
+from bench.core.backbone import BackboneSpec, LanguageModel, Weights
+from bench.core.errors import NotApplicableError, UserError
+from bench.core.suite import Precision
+
+CAUSAL = ("ForCausalLM", "LMHeadModel")
+"""How transformers' names of decoder language models end."""
+LONGEST = 1024
+"""Tokens of a prompt with its ending where neither the suite nor the model says."""
+
+
+class CausalModel:
+    """See `bench.core.backbone.LanguageModel`."""
+
+    def __init__(self, model: Any, tokenizer: Any, longest: int) -> None:
+        self._model, self._tokenizer, self._longest = model, tokenizer, longest
+        self._device = next(model.parameters()).device
+
+    def likelihoods(self, prompts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float64]:
+        import torch
+
+        tails = [self._ids(ending) for ending in endings]
+        if not all(tails):
+            raise NotApplicableError("an ending without a token has no likelihood")
+        room = self._longest - max(map(len, tails))
+        with torch.inference_mode():
+            rows = [self._of_one(self._start(prompt, room), tails) for prompt in prompts]
+        return np.stack(rows) if rows else np.zeros((0, len(endings)))
+
+    def _start(self, prompt: str, room: int) -> list[int]:
+        """Ids of a prompt; one that is too long loses its beginning."""
+        ids = self._tokenizer(prompt)["input_ids"] or [self._tokenizer.eos_token_id or 0]
+        return list(ids[-room:])
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _of_one(self, start: list[int], tails: Sequence[list[int]]) -> NDArray[np.float64]:
+        """Sums of log likelihoods `(e,)`: the prompt is computed once, its endings as a batch."""
+        import torch
+
+        prompt = torch.tensor([start], device=self._device)
+        said = self._model(prompt, use_cache=True)
+        first = said.logits[0, -1].double().log_softmax(dim=-1)
+        total = first[torch.tensor([tail[0] for tail in tails], device=self._device)]
+        longest = max(map(len, tails))
+        if longest > 1:
+            cache = said.past_key_values
+            cache.batch_repeat_interleave(len(tails))
+            ids = torch.zeros(len(tails), longest, dtype=torch.int64)
+            for row, tail in enumerate(tails):
+                ids[row, : len(tail)] = torch.tensor(tail)
+            ids = ids.to(self._device)  # what fills up the rows comes after all that is looked at
+            logits = self._model(ids[:, :-1], past_key_values=cache, use_cache=True).logits
+            told = logits.double().log_softmax(dim=-1).gather(2, ids[:, 1:, None])[..., 0]
+            counts = torch.tensor([len(tail) for tail in tails], device=self._device)
+            real = torch.arange(longest - 1, device=self._device)[None] < counts[:, None] - 1
+            total = total + (told * real).sum(dim=1)
+        found: NDArray[np.float64] = total.cpu().numpy()
+        return found
+
+
+def load_language_model(
+    spec: BackboneSpec, folder: Path, device: str, precision: Precision
+) -> LanguageModel:
+    """The decoder language model in a folder of safetensors.
+
+    Raises:
+        NotApplicableError: if the model in it is none.
+        UserError: if its only weights are pickled.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    names = config.architectures or []
+    if not any(name.endswith(CAUSAL) for name in names):
+        what = ", ".join(names) or config.model_type
+        raise NotApplicableError(f"{spec.name} is no decoder language model, but {what}")
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    dtype = torch_dtype(precision)
+    if spec.weights is Weights.RANDOM:
+        seed_random_weights(spec)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False).to(dtype)
+    elif not any(folder.glob("*.safetensors")):
+        raise UserError(
+            f"backbone {spec.name!r}: {folder.name} holds no .safetensors weights; "
+            "pickled weights (.bin, .pt) can run code and are not read"
+        )
+    else:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder), trust_remote_code=False, use_safetensors=True, dtype=dtype
+        )
+    positions = getattr(config, "max_position_embeddings", None) or LONGEST
+    return CausalModel(
+        model.to(device).eval(), tokenizer, min(int(positions), spec.max_length or LONGEST)
+    )
