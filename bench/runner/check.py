@@ -10,10 +10,12 @@ from bench.core.errors import Mistake, did_you_mean
 from bench.core.method import Needs
 from bench.core.metrics import CLASSIFICATION
 from bench.core.suite import Suite
-from bench.suite_file import Draft
+from bench.suite_file import FULL, Draft
 
 OWN = frozenset({"name", "label", "members", "teacher", "backbones"})
 """Keys of a `[[method]]` that are no parameters."""
+PLAIN = {"sampling": "random", "validation_extra": 0}
+"""What a rule says where it does not say so."""
 CELLS_MOST = 100_000
 """A larger grid is refused: it is a slip of the pen, or it wants several suites."""
 
@@ -77,11 +79,24 @@ def _task_doubles(draft: Draft) -> list[Mistake]:
             message = f"{name!r} is used twice: a table could not tell them apart"
             found.append(Mistake(f"{where}.name", message))
     for where, table in draft.entries("task"):
-        rule = (str(table.get("name")), repr(table.get("train", "full")))
-        if rule in rules and rule[0] in first:
-            found.append(Mistake(where, f"is the same as {rules[rule]}"))
-        rules.setdefault(rule, where)
+        twice = [rules[rule] for rule in _rules_of(table) if rule in rules]
+        if twice:
+            found.append(Mistake(where, f"labels the same as {twice[0]}"))
+        rules.update(dict.fromkeys(_rules_of(table), where))
     return found
+
+
+def _rules_of(table: dict[str, Any]) -> list[tuple[str, str]]:
+    """What an entry labels, as name and rule: one of each size of a curve."""
+    train = table.get("train", FULL)
+    if not isinstance(train, dict):
+        return [(str(table.get("name")), repr(train))]
+    sizes = train.get("per_class")
+    rules: list[Any] = [
+        FULL if size == FULL else sorted({**PLAIN, **train, "per_class": size}.items())
+        for size in (sizes if isinstance(sizes, list) else [sizes])
+    ]
+    return [(str(table.get("name")), repr(rule)) for rule in rules]
 
 
 def _data_of(table: dict[str, Any]) -> dict[str, Any]:
