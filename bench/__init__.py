@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["leaderboard", "plan", "publish", "run", "table", "throughput"]
+__all__ = [
+    "break_even",
+    "budget_curve",
+    "leaderboard",
+    "ledger",
+    "plan",
+    "publish",
+    "run",
+    "table",
+    "throughput",
+]
 
 
 def __getattr__(name: str) -> Any:

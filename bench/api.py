@@ -76,6 +76,45 @@ def table(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the o
     return render(folder, format)
 
 
+def budget_curve(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the option's name
+    """Best validation and test score after each trial, as md or json.
+
+    Raises:
+        UserError: for another format.
+    """
+    from bench.tables import budget_curve as render
+
+    return render(folder, format)
+
+
+def break_even(folder: str | Path, first: str, second: str, format: str = "md") -> str:  # noqa: A002
+    """From how many labels on one of two entrants is better, and its price, as md or json.
+
+    Args:
+        folder: a run's or a published folder, of a suite with several sizes of a task.
+        first: a method's label, or "backbone / method".
+        second: the same; differences are its score minus that of the first.
+        format: "md" or "json".
+
+    Raises:
+        UserError: if a name is of no entrant or of several, or no task has a curve of both.
+    """
+    from bench.tables import break_even as render
+
+    return render(folder, first, second, format)
+
+
+def ledger(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the option's name
+    """What each entrant's cells cost, phase by phase, as md or json.
+
+    Raises:
+        UserError: for another format.
+    """
+    from bench.tables import ledger as render
+
+    return render(folder, format)
+
+
 def publish(
     folder: str | Path, results: str | Path = "results", *, reason: str | None = None
 ) -> Path:
@@ -152,5 +191,16 @@ def throughput(
 
 
 PUBLIC: Mapping[str, Any] = {
-    function.__name__: function for function in (run, plan, leaderboard, table, publish, throughput)
+    function.__name__: function
+    for function in (
+        run,
+        plan,
+        leaderboard,
+        table,
+        budget_curve,
+        break_even,
+        ledger,
+        publish,
+        throughput,
+    )
 }

@@ -124,11 +124,39 @@ def table(
     write: Annotated[
         bool, typer.Option("--write", help="Write all formats into the folder instead.")
     ] = False,
+    budget_curve: Annotated[
+        bool, typer.Option("--budget-curve", help="Scores after each trial instead (md, json).")
+    ] = False,
+    break_even: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            help="From how many labels on the second is better, and its price (md, json): two"
+            " methods, or 'backbone / method'.",
+            show_default=False,
+        ),
+    ] = None,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="What cells cost, phase by phase (md, json).")
+    ] = False,
 ) -> None:
-    """Derive the leaderboard of a folder from its records."""
+    """Derive the leaderboard of a folder from its records, or another table where asked for."""
     from bench import tables
 
-    if write:
+    asked = {
+        "--write": write,
+        "--budget-curve": budget_curve,
+        "--break-even": break_even is not None,
+        "--ledger": ledger,
+    }
+    if len(several := [name for name, wanted in asked.items() if wanted]) > 1:
+        raise UserError(f"{' and '.join(several)} are different tables: ask for one at a time")
+    if budget_curve:
+        show(tables.budget_curve(folder, format.value))
+    elif break_even is not None:
+        show(tables.break_even(folder, *break_even, format.value))
+    elif ledger:
+        show(tables.ledger(folder, format.value))
+    elif write:
         for path in tables.write_tables(folder):
             note(str(path))
     else:

@@ -289,6 +289,8 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_pat
         ["assets", "list"],
         ["plan", "suites/default.toml"],
         ["table", "results/default"],
+        ["table", "results/default", "--ledger"],
+        ["table", "results/default", "--budget-curve", "--format", "json"],
     ],
 )
 def test_nothing_that_only_tells_loads_torch(arguments):

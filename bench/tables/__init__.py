@@ -9,6 +9,7 @@ from bench.store import Store, replace
 from bench.tables.board import Board, board
 from bench.tables.frame import frame, frame_of
 from bench.tables.render import FILES, Format, render
+from bench.tables.views import of_break_even, of_budget, of_ledger, render_view
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,9 +18,12 @@ __all__ = [
     "Board",
     "Format",
     "board",
+    "break_even",
+    "budget_curve",
     "frame",
     "frame_of",
     "leaderboard",
+    "ledger",
     "render",
     "table",
     "write_tables",
@@ -43,6 +47,40 @@ def table(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the w
         UserError: if there is no such format.
     """
     return render(board(Store(Path(folder))), format)
+
+
+def budget_curve(folder: str | Path, format: str = "md") -> str:  # noqa: A002
+    """Scores after each trial, as `md` or `json`.
+
+    Raises:
+        StoreError: if the folder holds no run, or a file in it is damaged.
+        UserError: for another format.
+    """
+    store = Store(Path(folder))
+    return render_view(of_budget(store), store.suite(), format)
+
+
+def break_even(folder: str | Path, first: str, second: str, format: str = "md") -> str:  # noqa: A002
+    """From how many labels on one of two entrants is better, and its price, as `md` or `json`.
+
+    Raises:
+        StoreError: if the folder holds no run, or a file in it is damaged.
+        UserError: if a name is of no entrant or of several, no task has a curve of both, or
+            for another format.
+    """
+    store = Store(Path(folder))
+    return render_view(of_break_even(store, first, second), store.suite(), format)
+
+
+def ledger(folder: str | Path, format: str = "md") -> str:  # noqa: A002
+    """What each entrant's cells cost, as `md` or `json`.
+
+    Raises:
+        StoreError: if the folder holds no run, or a file in it is damaged.
+        UserError: for another format.
+    """
+    store = Store(Path(folder))
+    return render_view(of_ledger(store), store.suite(), format)
 
 
 def write_tables(folder: str | Path) -> list[Path]:

@@ -10,6 +10,7 @@ from bench.core.record import Record
 from bench.store import Store
 from bench.tables.controls import Check, checks
 from bench.tables.costs import rates
+from bench.tables.curves import Curve, curves
 from bench.tables.entrants import Group, check_same_items, groups, load
 from bench.tables.facts import facts
 from bench.tables.front import Better
@@ -64,6 +65,7 @@ class Board:
     rows: tuple[Row, ...]
     sees: Mapping[Problem, float | None]
     facts: Mapping[Problem, str]
+    curves: tuple[Curve, ...]
     overall: tuple[Overall, ...]
     transfers: tuple[Transfer, ...]
     checks: tuple[Check, ...]
@@ -92,23 +94,22 @@ def board(store: Store) -> Board:
     sees: dict[Problem, float | None] = {}
     better: dict[Problem, Better] = {}
     noticed: dict[Problem, str] = {}
-    order = {run_id: place for place, run_id in enumerate(suite.get("cells") or ())}
-    by_problem = groups(records)
-    for problem in sorted(by_problem, key=lambda p: _place(p, by_problem[p], order)):
-        entrants = [load(store, group) for group in by_problem[problem]]
+    by_problem = in_suite_order(records, suite)
+    for problem, rows in by_problem.items():
+        entrants = [load(store, group) for group in rows]
         check_same_items(entrants)
         ranked = ranking(entrants, known)
         found += ranked.rows
         sees[problem], better[problem] = ranked.sees, ranked.better
-        noticed[problem] = facts(r for group in by_problem[problem] for r in group.records)
+        noticed[problem] = facts(r for group in rows for r in group.records)
         judged += checks(entrants)
-        if one := transfer(problem, by_problem[problem], ranked.rows):
+        if one := transfer(problem, rows, ranked.rows):
             told.append(one)
     days = sorted(record.provenance.date[:10] for record in records)
     return Board(
         suite=str(suite.get("name", "")),
         version=int(suite.get("version", 1)),
-        cells=max(len(order), len(records)),
+        cells=max(len(set(suite.get("cells") or ())), len(records)),
         records=len(records),
         first=days[0] if days else "",
         last=days[-1] if days else "",
@@ -116,12 +117,22 @@ def board(store: Store) -> Board:
         rows=tuple(found),
         sees=sees,
         facts=noticed,
+        curves=tuple(curves(by_problem, found)),
         overall=tuple(overall(found, better)),
         transfers=tuple(told),
         checks=tuple(judged),
         failed=tuple(_failed(records)),
         skipped=tuple(_skipped(suite)),
     )
+
+
+def in_suite_order(
+    records: Iterable[Record], suite: Mapping[str, Any]
+) -> dict[Problem, list[Group]]:
+    """Rows by problem, the problems in the order of the suite's cells."""
+    order = {run_id: place for place, run_id in enumerate(suite.get("cells") or ())}
+    found = groups(records)
+    return {p: found[p] for p in sorted(found, key=lambda p: _place(p, found[p], order))}
 
 
 def _place(
@@ -147,7 +158,7 @@ def _places(records: Iterable[Record]) -> tuple[str, ...]:
 def _skipped(suite: Mapping[str, Any]) -> list[Skipped]:
     names = ("task", "backbone", "method", "reason")
     rows = [{name: str(row.get(name, "")) for name in names} for row in suite.get("skipped") or ()]
-    return [Skipped(**row) for row in rows]
+    return list(dict.fromkeys(Skipped(**row) for row in rows))  # sizes of a curve say the same
 
 
 def _failed(records: Iterable[Record]) -> list[Failed]:

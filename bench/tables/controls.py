@@ -11,8 +11,7 @@ from typing import Any
 
 from bench.core.backbone import Weights
 from bench.core.suite import Control
-from bench.stats import Comparison, compare
-from bench.tables.entrants import Entrant
+from bench.tables.entrants import Entrant, paired
 from bench.tables.problem import Problem
 
 
@@ -124,7 +123,7 @@ def _paired(entrant: Entrant, twin: Entrant | None, worse: Verdict, better: Verd
     statistic = f"difference in {entrant.group.problem.metric}"
     if not entrant.draws:
         return _check(entrant, Verdict.FAILED, statistic)
-    found = _compare(entrant, twin) if twin is not None else None
+    found = paired(entrant, twin) if twin is not None else None
     if found is None:
         return _check(entrant, Verdict.NO_TWIN, statistic)
     verdict = Verdict.TIES
@@ -141,15 +140,6 @@ def _paired(entrant: Entrant, twin: Entrant | None, worse: Verdict, better: Verd
         draws=found.draws,
         items=found.items,
     )
-
-
-def _compare(entrant: Entrant, twin: Entrant) -> Comparison | None:
-    """Compare on the draws that both have; None if there is none."""
-    shared = [draw for draw in entrant.draws if draw in twin.draws]
-    if not shared:
-        return None
-    own = entrant.main[[entrant.draws.index(draw) for draw in shared]]
-    return compare(own, twin.main[[twin.draws.index(draw) for draw in shared]])
 
 
 def _counterpart(entrant: Entrant, plain: Sequence[Entrant]) -> Entrant | None:

@@ -13,7 +13,7 @@ from bench.core.errors import StoreError
 from bench.core.grouping import configuration_of, in_order, labels_of, mark, over_seeds
 from bench.core.metrics import several_values
 from bench.core.record import Record, Status
-from bench.stats import Bounds, Estimate, Shares, shares, two_way
+from bench.stats import Bounds, Comparison, Estimate, Shares, compare, shares, two_way
 from bench.store import Items, Store
 from bench.tables.problem import APART, Problem, problem_of, told_apart
 
@@ -159,3 +159,12 @@ def check_same_items(entrants: Sequence[Entrant]) -> None:
                 f"records {one} and {other} of {entrant.group.problem.task} have different test"
                 " items, under one data fingerprint: one of them is not of this data"
             )
+
+
+def paired(one: Entrant, other: Entrant) -> Comparison | None:
+    """`one - other` in the main metric, on the draws that both have; None if there is none."""
+    shared = [draw for draw in one.draws if draw in other.draws]
+    if not shared:
+        return None
+    own = one.main[[one.draws.index(draw) for draw in shared]]
+    return compare(own, other.main[[other.draws.index(draw) for draw in shared]])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bench.tables import escape, words
 from bench.tables.board import Board
-from bench.tables.sections import Column, Section, sections
+from bench.tables.columns import Column, Section
+from bench.tables.sections import sections
 
 HIDDEN = ("records", "record", "message")
 """Columns too wide for a page; they stand in the other formats."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bench.tables import escape, words
 from bench.tables.board import Board
-from bench.tables.sections import Column, sections
+from bench.tables.columns import Column, Section
+from bench.tables.sections import sections
 
 MESSAGE = 200
 """Characters of a cell that a table shows: a failure's message is the longest."""
@@ -12,24 +15,30 @@ MESSAGE = 200
 
 def markdown(board: Board) -> str:
     """A heading, the line of origin, and a section per table."""
+    legend = [words.LEGEND] if board.rows else []
+    return document(words.heading(board), [words.origin(board), *legend], sections(board))
+
+
+def document(heading: str, lines: Iterable[str], tables: Iterable[Section]) -> str:
+    """A heading, lines below it, and a section per table."""
+    parts = [f"# {_text(heading)}", *(_text(line, 2000) for line in lines)]
+    for section in tables:
+        note = [_text(section.note, 1000)] if section.note else []
+        parts += [f"## {_text(section.title)}", *note, _table(section)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(section: Section) -> str:
     from tabulate import tabulate
 
-    parts = [f"# {_text(words.heading(board))}", _text(words.origin(board), 1000)]
-    if board.rows:
-        parts.append(_text(words.LEGEND, 2000))
-    for section in sections(board):
-        parts.append(f"## {_text(section.title)}")
-        parts.append(_text(section.note, 1000))
-        parts.append(
-            tabulate(
-                list(zip(*map(_cells, section.columns), strict=True)),
-                headers=[_text(column.head) for column in section.columns],
-                tablefmt="pipe",
-                disable_numparse=True,
-                colalign=["left" if column.outside else "right" for column in section.columns],
-            )
-        )
-    return "\n\n".join(parts) + "\n"
+    text: str = tabulate(
+        list(zip(*map(_cells, section.columns), strict=True)),
+        headers=[_text(column.head) for column in section.columns],
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=["left" if column.outside else "right" for column in section.columns],
+    )
+    return text
 
 
 def _cells(column: Column) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -25,6 +25,9 @@ Entrants: TypeAlias = Mapping[tuple[str, str], Mapping[Problem, Row]]
 class Overall:
     """One entrant (backbone, method) over all tasks of a modality.
 
+    Where a task has several sizes, over those that share the rule `train`: a task is
+    not counted once a size, its test items being the same.
+
     `value` is the mean of the main metrics (`metric` names them all), its interval for
     these tasks; `rank` the mean of the ranks in the tasks' tables. `win_rate`, `elo` and
     `improvability` (`bench.stats`) are among the entrants that are complete in every
@@ -37,6 +40,7 @@ class Overall:
     """
 
     modality: str
+    train: str = ""
     backbone: str
     method: str
     metric: str
@@ -59,7 +63,7 @@ class Overall:
 
 
 def overall(rows: Iterable[Row], better: Mapping[Problem, Better]) -> list[Overall]:
-    """One list per modality that has two tasks or more, best mean first, incomplete ones last.
+    """One list per modality (and rule) with two tasks or more, best mean first, incomplete last.
 
     `better` is of each problem's ranked rows in their order (`Ranking`).
     """
@@ -69,9 +73,21 @@ def overall(rows: Iterable[Row], better: Mapping[Problem, Better]) -> list[Overa
             by_modality[row.problem.modality].append(row)
     found = []
     for _, of_modality in sorted(by_modality.items()):
-        problems = sorted({row.problem for row in of_modality})
-        if len(problems) > 1:
-            found += _of_modality(of_modality, problems, better)
+        for train, of_rule in _by_rule(of_modality).items():
+            problems = sorted({row.problem for row in of_rule})
+            if len(problems) > 1:
+                made = _of_modality(of_rule, problems, better)
+                found += [replace(entry, train=train) for entry in made]
+    return found
+
+
+def _by_rule(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows by their training rule where a task has several, and else all under no rule's name."""
+    tasks = Counter(problem.task for problem in {row.problem for row in rows})
+    several = max(tasks.values()) > 1
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row.problem.train if several else ""].append(row)
     return found
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from bench.tables.board import Board
+from bench.tables.curves import Curve, Size
 from bench.tables.frame import plain
+from bench.tables.rows import Row
 
 SCHEMA = 1
 """Of the JSON table; raised when a key changes its meaning."""
@@ -39,16 +42,55 @@ def as_json(board: Board) -> str:
             {"task": problem.task, "train": problem.train, "text": text}
             for problem, text in board.facts.items()
         ],
+        "curves": [curve_plain(curve) for curve in board.curves],
         "overall": [asdict(entry) for entry in board.overall],
         "transfers": [asdict(one) for one in board.transfers],
         "controls": [asdict(check) for check in board.checks],
         "failures": [asdict(failed) for failed in board.failed],
         "skipped": [asdict(skipped) for skipped in board.skipped],
     }
+    return dumps(found)
+
+
+def dumps(found: Mapping[str, Any]) -> str:
+    """Plain data as JSON: ASCII alone, nothing that HTML would take for its own."""
     text = json.dumps(_finite(found), indent=1, ensure_ascii=True, allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text + "\n"
+
+
+def curve_plain(curve: Curve) -> dict[str, Any]:
+    """A curve's points; the rest of what is known of them stands in `rows`."""
+    return {
+        "title": curve.title,
+        "metric": curve.metric,
+        "sizes": [size_plain(size) for size in curve.sizes],
+        "lines": [
+            {
+                "backbone": line.backbone,
+                "method": line.method,
+                "values": [row and _point(row) for row in line.rows],
+            }
+            for line in curve.lines
+        ],
+    }
+
+
+def size_plain(size: Size) -> dict[str, Any]:
+    return {
+        "task": size.problem.task,
+        "train": size.problem.train,
+        "per_class": size.per_class,
+        "labels": size.labels,
+        "capped": size.capped,
+    }
+
+
+def _point(row: Row) -> dict[str, Any]:
+    keys = ("value", "low", "high", "covers", "n", "draws", "labels", "complete", "run_ids")
+    found = plain(row)
+    return {key: found[key] for key in keys}
 
 
 def _finite(value: Any) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from bench.tables import cells, words
 from bench.tables.board import Board, Failed, Skipped
+from bench.tables.columns import Column, Section, outside, own
 from bench.tables.controls import Check
+from bench.tables.curves import Curve, Line, Size
 from bench.tables.overall import Overall
 from bench.tables.problem import Problem
 from bench.tables.transfer import Transfer
@@ -16,34 +17,13 @@ from bench.tables.transfer import Transfer
 Numbers: TypeAlias = tuple[float | None, float | None, float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Cells of one column, not escaped. `outside` words have to be, ours need it nowhere."""
-
-    head: str
-    cells: tuple[str, ...]
-    outside: bool = False
-
-    @property
-    def empty(self) -> bool:
-        return all(cell in {"", cells.NONE} for cell in self.cells)
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One table with its title and what is to be said about it."""
-
-    title: str
-    note: str
-    columns: tuple[Column, ...]
-
-
 def sections(board: Board) -> list[Section]:
     """Every table of a board that has a row."""
     found = [_problem(board, problem) for problem in board.problems]
+    found += map(_curve, board.curves)
     found += [
-        _overall([entry for entry in board.overall if entry.modality == modality], modality)
-        for modality in dict.fromkeys(entry.modality for entry in board.overall)
+        _overall([entry for entry in board.overall if (entry.modality, entry.train) == of], *of)
+        for of in dict.fromkeys((entry.modality, entry.train) for entry in board.overall)
     ]
     if board.transfers:
         found.append(_transfers(board.transfers))
@@ -62,32 +42,32 @@ def _problem(board: Board, problem: Problem) -> Section:
     side = "macro_f1" if metric != "macro_f1" else "kappa"
     devices = {(row.device, row.precision) for row in board.rows if row.precision != "none"}
     columns = [
-        _own("rank", cells.ranks([r.rank for r in rows])),
-        _own("front", (cells.mark(r.front) for r in rows)),
-        _outside("backbone", (r.backbone for r in rows)),
-        _outside("method", (r.method for r in rows)),
-        _own(
+        own("rank", cells.ranks([r.rank for r in rows])),
+        own("front", (cells.mark(r.front) for r in rows)),
+        outside("backbone", (r.backbone for r in rows)),
+        outside("method", (r.method for r in rows)),
+        own(
             f"{cells.metric_words(metric)} (95 % CI)",
             (cells.with_interval(r.value, metric) for r in rows),
         ),
-        _own("behind the best", (cells.behind(r.behind, metric) for r in rows)),
-        _own(
+        own("behind the best", (cells.behind(r.behind, metric) for r in rows)),
+        own(
             f"{cells.metric_words(side)} (95 % CI)",
             (cells.with_interval(getattr(r, side), side) for r in rows),
         ),
-        _own("n test", (cells.whole(r.value.items if r.value else None) for r in rows)),
-        _own("labels", (r.labels for r in rows)),
-        _own("draws", (cells.whole(r.value.draws if r.value else 0) for r in rows)),
-        _own("variance: draw / seed / item / rest, %", (cells.parts(r.shares) for r in rows)),
-        _own("items/s", (cells.amount(r.costs.items_per_second) for r in rows)),
-        _own("s per cell", (cells.amount(r.costs.seconds) for r in rows)),
-        _own("backbone M", (cells.millions(r.costs.parameters) for r in rows)),
-        _own("peak MB", (cells.megabytes(r.costs.bytes_peak) for r in rows)),
-        _own("device MB", (cells.megabytes(r.costs.bytes_peak_device) for r in rows)),
-        _own("trials", (f"{r.costs.trials}/{r.costs.trials_budget}" for r in rows)),
-        _outside("device", (f"{r.device}, {r.precision}" for r in rows)),
-        _outside("status", (r.status for r in rows)),
-        _outside("records", (cells.runs(r.run_ids) for r in rows)),
+        own("n test", (cells.whole(r.value.items if r.value else None) for r in rows)),
+        own("labels", (r.labels for r in rows)),
+        own("draws", (cells.whole(r.value.draws if r.value else 0) for r in rows)),
+        own("variance: draw / seed / item / rest, %", (cells.parts(r.shares) for r in rows)),
+        own("items/s", (cells.amount(r.costs.items_per_second) for r in rows)),
+        own("s per cell", (cells.amount(r.costs.seconds) for r in rows)),
+        own("backbone M", (cells.millions(r.costs.parameters) for r in rows)),
+        own("peak MB", (cells.megabytes(r.costs.bytes_peak) for r in rows)),
+        own("device MB", (cells.megabytes(r.costs.bytes_peak_device) for r in rows)),
+        own("trials", (f"{r.costs.trials}/{r.costs.trials_budget}" for r in rows)),
+        outside("device", (f"{r.device}, {r.precision}" for r in rows)),
+        outside("status", (r.status for r in rows)),
+        outside("records", (cells.runs(r.run_ids) for r in rows)),
     ]
     hidden = {"device"} if len(devices) <= 1 else set()
     spare = {"device MB", "backbone M", "behind the best"}
@@ -101,26 +81,52 @@ def _problem(board: Board, problem: Problem) -> Section:
     return Section(problem.title, note.strip(), tuple(shown))
 
 
-def _overall(entries: Sequence[Overall], modality: str) -> Section:
+def _curve(curve: Curve) -> Section:
+    return Section(
+        f"Label efficiency: {curve.title}",
+        words.of_curve(curve),
+        (
+            outside("backbone", (line.backbone for line in curve.lines)),
+            outside("method", (line.method for line in curve.lines)),
+            *(_size(curve, i, size) for i, size in enumerate(curve.sizes)),
+        ),
+    )
+
+
+def _size(curve: Curve, place: int, size: Size) -> Column:
+    head = f"{size.words} {words.CAPPED}" if size.capped else size.words
+    return own(head, (_value(curve.metric, line, place) for line in curve.lines))
+
+
+def _value(metric: str, line: Line, place: int) -> str:
+    row = line.rows[place]
+    if row is None or row.value is None:
+        return cells.NONE
+    value = cells.with_interval(row.value, metric)
+    return value if row.complete else f"{value} {words.INCOMPLETE}"
+
+
+def _overall(entries: Sequence[Overall], modality: str, train: str) -> Section:
     most = max(entry.tasks + len(entry.missing) for entry in entries)
     spread = any(entry.rank_low is not None for entry in entries)
     ci = " (95 % CI)" if spread else ""
     columns = (
-        _outside("backbone", (e.backbone for e in entries)),
-        _outside("method", (e.method for e in entries)),
-        _own("mean (95 % CI)", (cells.with_interval(e.value, e.metric) for e in entries)),
-        _own(f"mean rank{ci}", (cells.with_range(*_rank(e), 2) for e in entries)),
-        _own(f"win rate{ci}", (cells.with_range(*_win_rate(e), 1) for e in entries)),
-        _own(f"Elo{ci}", (cells.with_range(e.elo, e.elo_low, e.elo_high, 0) for e in entries)),
-        _own(f"improvability{ci}", (cells.with_range(*_improvability(e), 1) for e in entries)),
-        _own("tasks", (f"{e.tasks} of {most}" for e in entries)),
-        _own("n test", (cells.whole(e.value.items if e.value else None) for e in entries)),
-        _outside("incomplete in", ("; ".join(e.missing) for e in entries)),
+        outside("backbone", (e.backbone for e in entries)),
+        outside("method", (e.method for e in entries)),
+        own("mean (95 % CI)", (cells.with_interval(e.value, e.metric) for e in entries)),
+        own(f"mean rank{ci}", (cells.with_range(*_rank(e), 2) for e in entries)),
+        own(f"win rate{ci}", (cells.with_range(*_win_rate(e), 1) for e in entries)),
+        own(f"Elo{ci}", (cells.with_range(e.elo, e.elo_low, e.elo_high, 0) for e in entries)),
+        own(f"improvability{ci}", (cells.with_range(*_improvability(e), 1) for e in entries)),
+        own("tasks", (f"{e.tasks} of {most}" for e in entries)),
+        own("n test", (cells.whole(e.value.items if e.value else None) for e in entries)),
+        outside("incomplete in", ("; ".join(e.missing) for e in entries)),
     )
     covers = sorted({e.value.covers.value for e in entries if e.value})
     note = words.of_tasks(covers, most, spread=spread) if covers else "No entrant is complete."
     shown = tuple(c for c in columns if not (c.empty and c.head.startswith("Elo")))
-    return Section(f"Overall: {modality}", f"{words.OVERALL} {note}", shown)
+    title = f"Overall: {modality} ({train})" if train else f"Overall: {modality}"
+    return Section(title, f"{words.OVERALL} {note}", shown)
 
 
 def _rank(entry: Overall) -> Numbers:
@@ -146,23 +152,23 @@ def _transfers(found: Sequence[Transfer]) -> Section:
         "Which backbone?",
         words.of_transfers(found),
         (
-            _outside("task", (of.problem.title for of, _, _ in rows)),
-            _outside("backbone", (one.backbone for _, _, one in rows)),
-            _own(
+            outside("task", (of.problem.title for of, _, _ in rows)),
+            outside("backbone", (one.backbone for _, _, one in rows)),
+            own(
                 "LogME (draws)",
                 (cells.with_range(one.logme, one.least, one.most, 3) for _, _, one in rows),
             ),
-            _own("came out", (cells.score(one.best, of.problem.metric) for of, _, one in rows)),
-            _outside("with", (one.method or cells.NONE for _, _, one in rows)),
-            _own(
+            own("came out", (cells.score(one.best, of.problem.metric) for of, _, one in rows)),
+            outside("with", (one.method or cells.NONE for _, _, one in rows)),
+            own(
                 "weighted tau (draws)",
                 (
                     "" if place else cells.with_range(of.tau, of.least, of.most, 2)
                     for of, place, _ in rows
                 ),
             ),
-            _own("draws", (cells.whole(one.draws) for _, _, one in rows)),
-            _outside("records", (cells.runs(one.run_ids) for _, _, one in rows)),
+            own("draws", (cells.whole(one.draws) for _, _, one in rows)),
+            outside("records", (cells.runs(one.run_ids) for _, _, one in rows)),
         ),
     )
 
@@ -172,20 +178,20 @@ def _checks(found: Sequence[Check]) -> Section:
         "Controls",
         words.CHECKS,
         (
-            _outside("control", (c.control for c in found)),
-            _outside("task", (c.problem.title for c in found)),
-            _outside("backbone", (c.backbone for c in found)),
-            _outside("method", (c.method for c in found)),
-            _own("verdict", (c.verdict.value for c in found)),
-            _outside("statistic", (c.statistic for c in found)),
-            _own("value (95 % CI)", map(_check_value, found)),
-            _own("accuracy", (cells.percent(c.accuracy) for c in found)),
-            _own("chance 1/k", (cells.percent(c.uniform) for c in found)),
-            _own("majority", (cells.percent(c.majority) for c in found)),
-            _own("matched", (cells.percent(c.matched) for c in found)),
-            _own("draws", (cells.whole(c.draws) for c in found)),
-            _own("n test", (cells.whole(c.items or None) for c in found)),
-            _outside("records", (cells.runs(c.run_ids) for c in found)),
+            outside("control", (c.control for c in found)),
+            outside("task", (c.problem.title for c in found)),
+            outside("backbone", (c.backbone for c in found)),
+            outside("method", (c.method for c in found)),
+            own("verdict", (c.verdict.value for c in found)),
+            outside("statistic", (c.statistic for c in found)),
+            own("value (95 % CI)", map(_check_value, found)),
+            own("accuracy", (cells.percent(c.accuracy) for c in found)),
+            own("chance 1/k", (cells.percent(c.uniform) for c in found)),
+            own("majority", (cells.percent(c.majority) for c in found)),
+            own("matched", (cells.percent(c.matched) for c in found)),
+            own("draws", (cells.whole(c.draws) for c in found)),
+            own("n test", (cells.whole(c.items or None) for c in found)),
+            outside("records", (cells.runs(c.run_ids) for c in found)),
         ),
     )
 
@@ -204,15 +210,15 @@ def _failed(found: Sequence[Failed]) -> Section:
         "Failures",
         "Cells without a result; nothing stands in for them above.",
         (
-            _outside("task", (f.task for f in found)),
-            _outside("backbone", (f.backbone for f in found)),
-            _outside("method", (f.method for f in found)),
-            _outside("control", (f.control or "" for f in found)),
-            _own("draw", (str(f.draw) for f in found)),
-            _own("seed", (str(f.seed) for f in found)),
-            _outside("kind", (f.kind for f in found)),
-            _outside("message", (f.message for f in found)),
-            _outside("record", (f.run_id[:8] for f in found)),
+            outside("task", (f.task for f in found)),
+            outside("backbone", (f.backbone for f in found)),
+            outside("method", (f.method for f in found)),
+            outside("control", (f.control or "" for f in found)),
+            own("draw", (str(f.draw) for f in found)),
+            own("seed", (str(f.seed) for f in found)),
+            outside("kind", (f.kind for f in found)),
+            outside("message", (f.message for f in found)),
+            outside("record", (f.run_id[:8] for f in found)),
         ),
     )
 
@@ -222,17 +228,9 @@ def _skipped(found: Sequence[Skipped]) -> Section:
         "Not run",
         "Combinations that do not apply.",
         (
-            _outside("task", (s.task for s in found)),
-            _outside("backbone", (s.backbone for s in found)),
-            _outside("method", (s.method for s in found)),
-            _outside("reason", (s.reason for s in found)),
+            outside("task", (s.task for s in found)),
+            outside("backbone", (s.backbone for s in found)),
+            outside("method", (s.method for s in found)),
+            outside("reason", (s.reason for s in found)),
         ),
     )
-
-
-def _own(head: str, values: Iterable[str]) -> Column:
-    return Column(head, tuple(values))
-
-
-def _outside(head: str, values: Iterable[str]) -> Column:
-    return Column(head, tuple(values), outside=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from bench.stats import FEWEST, TOLERANCE
 from bench.tables import cells
 from bench.tables.board import Board
+from bench.tables.curves import Curve
 from bench.tables.rows import Row
 from bench.tables.transfer import Transfer
 
@@ -64,6 +65,26 @@ def of_transfers(found: Sequence[Transfer]) -> str:
     return " ".join([TRANSFERS, *said])
 
 
+def of_curve(curve: Curve) -> str:
+    """What a curve's numbers rest on, and its marks where there are any."""
+    values = [row.value for line in curve.lines for row in line.rows if row and row.value]
+    if not values:
+        return "No record succeeded."
+    draws, items = _spans(v.draws for v in values), _spans(v.items for v in values)
+    said = [f"{cells.metric_words(curve.metric)}: mean and 95 % interval over {draws} draws"]
+    said[0] += f" and {items} test items; records stand in the tables by size."
+    said.append(CURVES)
+    if ends := [f"{size.capped:,} at {size.words}" for size in curve.sizes if size.capped]:
+        said.append(f"{CAPPED} {CURVE_ENDS}: {', '.join(ends)}.")
+    if any(row and row.value and not row.complete for line in curve.lines for row in line.rows):
+        said.append(f"{INCOMPLETE} Not every draw is there.")
+    return " ".join(said)
+
+
+def _spans(counts: Iterable[int]) -> str:
+    return " or ".join(f"{n:,}" for n in sorted(set(counts)))
+
+
 def _covers(rows: Iterable[Row]) -> str:
     draws = {row.value.draws for row in rows if row.value is not None and row.control is None}
     if not draws:
@@ -74,6 +95,15 @@ def _covers(rows: Iterable[Row]) -> str:
     return f"95 % intervals over draws and test items{single}"
 
 
+CAPPED, INCOMPLETE = "†", "‡"
+"""Marks of a size at which the smallest class ends, and of a value with draws missing."""
+CURVES = (
+    "Labels that settings are chosen on are counted; a draw's items of one size lie in those of"
+    " the next, the same for every method."
+)
+CURVE_ENDS = (
+    "Beyond the smallest classes: how many had fewer items than asked for, and gave all they have"
+)
 LEGEND = (
     "Rank: one more than the number of entrants shown to be better (paired, Holm over all pairs:"
     " in at least 95 % of tables nobody is ranked below one that is no better)."

@@ -93,6 +93,12 @@ class Maker:
         bytes_peak: int | None = 250_000_000,
         transferability: dict | None = None,
         parameters: int | None = None,
+        labels: int = 64,
+        capped: dict | None = None,
+        rare: dict | None = None,
+        phases: dict | None = None,
+        scores: list | None = None,
+        chosen_point: dict | None = None,
     ) -> Record:
         true = truth(task, items, classes) if true is None else true
         if predicted is None:
@@ -147,9 +153,15 @@ class Maker:
             }
             if failure is None
             else {},
-            trials=tuple(Trial(parameters={}, score=0.5, seconds=1.0) for _ in range(trials)),
+            parameters=chosen_point or {},
+            trials=tuple(Trial(parameters={}, score=0.5, seconds=1.0) for _ in range(trials))
+            if scores is None
+            else tuple(
+                Trial(parameters={"C": float(i)}, score=score, seconds=1.0)
+                for i, score in enumerate(scores)
+            ),
             trials_budget=trials,
-            phases={"load": 0.5, "extract": 1.0, "fit": 2.0},
+            phases=phases or {"load": 0.5, "extract": 1.0, "fit": 2.0},
             extraction=Extraction(
                 items=300,
                 items_computed=0 if rate is None else 300,
@@ -167,11 +179,13 @@ class Maker:
             data=DataReport(
                 fingerprint=digest(task),
                 classes=classes,
-                labels=64,
+                labels=labels,
                 labels_extra=labels_extra,
                 test=len(true),
                 tuning="4-fold",
                 duplicates_train_test=0,
+                capped=capped or {},
+                rare=rare or {},
             ),
             predictions=hashlib.sha256(data).hexdigest() if data else None,
             failure=failure,

@@ -31,6 +31,11 @@ def fill(make):
     twin = {"backbone": "small(weights=random)", "weights": "random"}
     make.draws(3, control="random-weights", accuracy=0.4, **twin)
     make.cell(task="digits", modality="image", backbone="pixels_8x8", per_class=None)
+    curve = {"task": "digits", "modality": "image", "backbone": "pixels_8x8"}
+    make.draws(2, **curve, per_class=8, accuracy=0.7)
+    make.draws(2, **curve, per_class=32, accuracy=0.8, labels=100, capped={"9": 4})
+    make.draws(2, **curve, method="knn", per_class=8, accuracy=0.6)
+    make.cell(**curve, method="knn", per_class=32, accuracy=0.7)
     make.store.write_suite(
         {
             "name": "golden",
