@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -170,6 +171,11 @@ class Context(Protocol):
         Raises:
             NotApplicableError: if it is none.
         """
+        ...
+
+    def scratch(self) -> Path | None:
+        """A file name for what the next training of this fit leaves, so that a killed cell goes on;
+        the same in the same place of another attempt. None: nothing is to be left."""
         ...
 
     def progress(self, what: str, done: int, total: int) -> None:

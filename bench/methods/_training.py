@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from bench.core.method import Context, Parameter, Parameters, Scalar, Size
 from bench.core.predictions import Predictions, softmax, spread
 from bench.core.task import Input, Split
 from bench.extract import extract
+from bench.methods._checkpoint import Checkpoint, Standing
 
 Module = Any  # torch.nn.Module: torch is imported where it is used
 Tensor = Any
@@ -101,52 +102,93 @@ def descend(
     Raises:
         DivergedError: if the loss of an epoch is NaN or Inf.
     """
-    import torch
+    return _Descent(module, optimised, loss, lengths, recipe, context)(judge)
 
-    torch.manual_seed(context.seed)  # dropout's
-    random = np.random.default_rng(context.seed)
-    optimizer = torch.optim.AdamW(optimised)
-    steps = recipe.epochs * -(-len(lengths) // recipe.batch_size)
-    rising = max(1, round(recipe.warmup * steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / rising, max(steps - step, 1) / max(steps, 1))
-    )
-    scaler = torch.amp.GradScaler(context.device, enabled=context.mixed == "fp16")
-    weights = [p for group in optimised for p in group["params"]]
-    best, kept, since = -np.inf, None, 0
-    for epoch in range(recipe.epochs):
-        training_mode(module)
-        total = torch.zeros((), device=context.device)
-        for batch in batches(lengths, recipe.batch_size, random):
-            for part in np.array_split(batch, min(recipe.accumulate, len(batch))):
-                with precision(context):
-                    value = loss(part) * (len(part) / len(batch))
-                scaler.scale(value).backward()
+
+class _Descent:
+    """One training: its optimiser, where it stands, and the best state so far."""
+
+    def __init__(
+        self,
+        module: Module,
+        optimised: list[dict[str, Any]],
+        loss: Loss,
+        lengths: NDArray[np.int64],
+        recipe: Recipe,
+        context: Context,
+    ) -> None:
+        import torch
+
+        torch.manual_seed(context.seed)  # dropout's
+        self.module, self.loss, self.lengths = module, loss, lengths
+        self.recipe, self.context = recipe, context
+        self.optimizer = torch.optim.AdamW(optimised)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.scaler = torch.amp.GradScaler(context.device, enabled=context.mixed == "fp16")
+        self.weights = [p for group in optimised for p in group["params"]]
+        self.steps = recipe.epochs * -(-len(lengths) // recipe.batch_size)
+        self.kept: list[Tensor] | None = None
+        shapes = [list(p.shape) for p in self.weights]
+        of = [asdict(recipe), self.rates, context.seed, lengths.tolist(), shapes]
+        self.checkpoint = Checkpoint(context.scratch(), of)
+
+    def __call__(self, judge: Judge | None) -> int:
+        import torch
+
+        standing, self.kept = self.checkpoint.take_up(self.weights, self.optimizer)
+        random = np.random.default_rng(self.context.seed)
+        for _ in range(standing.epoch):  # what is done leaves the order of the rest as it was
+            list(batches(self.lengths, self.recipe.batch_size, random))
+        while standing.epoch < self.recipe.epochs:
+            training_mode(self.module)
+            step, total = self._epoch(standing.step, random)
+            if not torch.isfinite(total):
+                raise DivergedError("the loss is NaN or Inf: a lower learning_rate may do")
+            standing = self._judged(replace(standing, epoch=standing.epoch + 1, step=step), judge)
+            self.context.progress("training", standing.epoch, self.recipe.epochs)
+            if self.recipe.patience and standing.since >= self.recipe.patience:
+                break
+            self.checkpoint.note(standing, self.weights, self.optimizer, self.kept)
+        if self.kept is not None:
+            with torch.no_grad():
+                for parameter, value in zip(self.weights, self.kept, strict=True):
+                    parameter.copy_(value)
+        self.module.eval()
+        return standing.epoch
+
+    def _epoch(self, step: int, random: np.random.Generator) -> tuple[int, Tensor]:
+        """Every item once; the number of the next step, and the sum of the losses."""
+        import torch
+
+        total = torch.zeros((), device=self.context.device)
+        rising = max(1, round(self.recipe.warmup * self.steps))
+        for batch in batches(self.lengths, self.recipe.batch_size, random):
+            share = min((step + 1) / rising, (self.steps - step) / self.steps)
+            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+                group["lr"] = rate * share
+            for part in np.array_split(batch, min(self.recipe.accumulate, len(batch))):
+                with precision(self.context):
+                    value = self.loss(part) * (len(part) / len(batch))
+                self.scaler.scale(value).backward()
                 total += value.detach()
-            scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(weights, CLIP)
-            scaler.step(optimizer)
-            scaler.update()
-            optimizer.zero_grad(set_to_none=True)
-            schedule.step()
-        if not torch.isfinite(total):
-            raise DivergedError("the loss is NaN or Inf: a lower learning_rate may do")
-        context.progress("training", epoch + 1, recipe.epochs)
-        if judge is None or not recipe.patience:
-            continue
-        module.eval()
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.weights, CLIP)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            self.optimizer.zero_grad(set_to_none=True)
+            step += 1
+        return step, total
+
+    def _judged(self, standing: Standing, judge: Judge | None) -> Standing:
+        """With the score of the network as it is, and its state kept where it is the best."""
+        if judge is None or not self.recipe.patience:
+            return standing
+        self.module.eval()
         score = judge()
-        since = 0 if score > best else since + 1
-        if score > best:
-            best, kept = score, [p.detach().clone() for p in weights]
-        if since >= recipe.patience:
-            break
-    if kept is not None:
-        with torch.no_grad():
-            for parameter, value in zip(weights, kept, strict=True):
-                parameter.copy_(value)
-    module.eval()
-    return epoch + 1
+        if not score > standing.best:
+            return replace(standing, since=standing.since + 1)
+        self.kept = [p.detach().clone() for p in self.weights]
+        return replace(standing, best=score, since=0)
 
 
 def training_mode(module: Module) -> None:

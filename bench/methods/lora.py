@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,10 @@ from bench.methods.finetune import tune_network
 
 ATTENTION = ("attention", "attn")
 """Parts of a module's path that say that it belongs to attention."""
-SCALED = ("key", "value", "k", "v", "k_proj", "v_proj", "intermediate.dense", "fc1")
-"""Ends of the paths of what IA3 scales: keys, values and the middle of the feed-forward part."""
+SCALED = ("key", "value", "k", "v", "k_proj", "v_proj")
+"""Ends of the paths of what IA3 scales: keys and values."""
+MIDDLE = ("output.dense", "fc2")
+"""And of what reads the middle of the feed-forward part, which it scales too."""
 
 SPEC = MethodSpec(
     name="lora",
@@ -118,11 +121,16 @@ def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> int:
     encoder = trainable.network.encoder
     names = targets(encoder, str(parameters["targets"]))
     if parameters["kind"] == "ia3":
-        names = [name for name in names if name.endswith(tuple(f".{end}" for end in SCALED))]
-        if not names:
+        scaled = [name for name in names if name.endswith(tuple(f".{end}" for end in SCALED))]
+        middle = [
+            name
+            for name in names
+            if name.endswith(tuple(f".{end}" for end in MIDDLE))
+            and not any(word in name.lower() for word in ATTENTION)
+        ]
+        if not scaled and not middle:
             raise NotApplicableError("IA3 knows no keys, values or feed-forward parts here")
-        middle = [n for n in names if n.endswith((".intermediate.dense", ".fc1"))]
-        config: Any = peft.IA3Config(target_modules=names, feedforward_modules=middle)
+        config: Any = peft.IA3Config(target_modules=[*scaled, *middle], feedforward_modules=middle)
     else:
         config = peft.LoraConfig(
             r=int(parameters["rank"]),
@@ -131,7 +139,9 @@ def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> int:
             target_modules=names,
             use_dora=parameters["kind"] == "dora",
         )
-    trainable.network.encoder = peft.get_peft_model(encoder, config)
+    with warnings.catch_warnings():  # peft asks transformers by a name that is on its way out
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        trainable.network.encoder = peft.get_peft_model(encoder, config)
     changed = [p for p in trainable.network.parameters() if p.requires_grad]
     return sum(p.numel() * p.element_size() for p in changed)
 

@@ -34,17 +34,17 @@ SPEC = MethodSpec(
     parameters=(
         Parameter("feedbacks", 4000, "choices that are told right or wrong", low=1, high=10**8),
         Parameter("batch_size", 16, "choices a step", low=1, high=65_536),
-        Parameter("learning_rate", 0.05, "of Adam", low=1e-6, high=10.0),
+        Parameter("learning_rate", 0.05, "of Adam, on features of length 1", low=1e-6, high=10.0),
         Parameter("entropy", 0.01, "weight of the policy's entropy: what keeps it curious",
                   low=0.0, high=10.0),
-        scaling_parameter(Scaling.RMS),
+        scaling_parameter(Scaling.STANDARD),
     ),
     search_space=(
         {},
         {"learning_rate": 0.02},
         {"entropy": 0.05},
         {"learning_rate": 0.1},
-        {"scaling": "standard", "learning_rate": 0.01},
+        {"scaling": "rms", "learning_rate": 0.01},
     ),
     deterministic=False,
     reference="Williams 1992, doi:10.1007/BF00992696",
@@ -103,10 +103,15 @@ class Reinforce:
     ) -> Fitted:
         data = learnable(train, context, parameters["scaling"])
         bandit = Bandit(data.targets)
-        with few_threads(int(parameters["batch_size"]) * data.features.shape[1] * len(data.seen)):
-            policy, mean = improve(parameters, data.features, bandit, len(data.seen), context)
+        width = data.features.shape[1]
+        # Adam moves every weight by its rate: undivided, one step would decide among 1000 features
+        length = np.float32(np.sqrt(width))
+        with few_threads(int(parameters["batch_size"]) * width * len(data.seen)):
+            policy, mean = improve(
+                parameters, data.features / length, bandit, len(data.seen), context
+            )
         return Policy(
-            policy.weight.detach().double().cpu().numpy(),
+            policy.weight.detach().double().cpu().numpy() / length,
             policy.bias.detach().double().cpu().numpy(),
             data.scale,
             data.seen,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +59,13 @@ class CellContext:
         unlabelled: Sequence[Input] = (),
         members: Sequence[Member] = (),
         report: Report = lambda *_: None,
+        scratch: Path | None = None,
     ) -> None:
         self.class_names = tuple(class_names)
         self.classes, self.seed, self.device = len(class_names), seed, device
         self.mixed, self.unlabelled, self.members = mixed, unlabelled, members
-        self._source, self._report = source, report
+        self._source, self._report, self._scratch = source, report, scratch
+        self._trainings = 0
 
     def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
         return self._sourced()(inputs)
@@ -72,6 +75,12 @@ class CellContext:
 
     def language_model(self) -> LanguageModel:
         return self._sourced().language_model()
+
+    def scratch(self) -> Path | None:
+        self._trainings += 1
+        if self._scratch is None:
+            return None
+        return self._scratch / f"training-{self._trainings}.safetensors"
 
     def progress(self, what: str, done: int, total: int) -> None:
         self._report(what, done, total)
@@ -120,7 +129,7 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
     phases = Phases()
     reset_peak(bench.device)
     with phases.phase(PhaseName.LOAD):
-        ready = prepare(cell, bench)
+        ready = prepare(cell, bench, bench.scratch(cell.run_id))
     method, source, test, context = ready.method, ready.source, ready.test, ready.context
     if source is not None and method.spec.needs is Needs.FEATURES:
         with phases.phase(PhaseName.EXTRACT):
@@ -170,8 +179,11 @@ def parameters_of(ready: Prepared) -> int | None:
     return None if None in found else sum(count or 0 for count in found)
 
 
-def prepare(cell: Cell, bench: Workbench) -> Prepared:
-    """Data, the draw, a source of features, members and the context of a cell."""
+def prepare(cell: Cell, bench: Workbench, scratch: Path | None = None) -> Prepared:
+    """Data, the draw, a source of features, members and the context of a cell.
+
+    `scratch` is a folder for what a killed attempt leaves to the next one.
+    """
     method = methods.registry()[cell.method.name]
     loaded = bench.load(cell)
     draw, labelled = labelled_items(cell, loaded)
@@ -189,6 +201,7 @@ def prepare(cell: Cell, bench: Workbench) -> Prepared:
         unlabelled=loaded.splits.train.inputs,
         members=members,
         report=bench.report,
+        scratch=scratch,
     )
     return Prepared(cell, method, loaded, draw, labelled, test, source, members, context)
 

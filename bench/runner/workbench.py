@@ -141,6 +141,10 @@ class Workbench:
             self._language = key, load()
         return self._language[1]
 
+    def scratch(self, run_id: str) -> Path:
+        """Where a cell leaves what its next attempt may take up."""
+        return self._cache / "scratch" / run_id
+
     def budget(self, backbone: Backbone, precision: Precision) -> int | None:
         """The batch budget that was found for a backbone here (`bench throughput` finds it)."""
         return self.budgets.find(budget_name(backbone.spec, self.device, precision))
@@ -189,7 +193,7 @@ class FeatureSource:
 
     def trainable(self) -> Trainable:
         """A fresh copy of the backbone in float32, to be trained."""
-        key = f"{self.key} in float32"
+        key = self.key if self._precision is Precision.FP32 else f"{self.key} in float32"
         return self._bench.backbone(
             key, self._plugin, Precision.FP32, self._calibration
         ).trainable()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
+import shutil
 import signal
 import sys
 from multiprocessing.connection import Connection
@@ -66,6 +67,7 @@ def run_cell(cell: Cell, bench: Workbench, store: Store) -> Record:
     except Exception as error:  # noqa: BLE001 -- whatever it is costs this cell alone
         record = failed(cell, attempt, bench.device, failure_of(error))
         store.add(record)
+    shutil.rmtree(bench.scratch(cell.run_id), ignore_errors=True)  # a result needs no way back
     return record
 
 
