@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,6 +230,26 @@ class Method(Protocol):
             DivergedError: if learning gave NaN or Inf.
             NotApplicableError: if this task or backbone cannot be learned this way.
         """
+        ...
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """A fit that can be handed over: what there is to it beside the backbone. It is optional."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Named arrays, from which `Restores.restore` makes a fit that predicts the same."""
+        ...
+
+
+@runtime_checkable
+class Restores(Method, Protocol):
+    """A method whose fits are `Kept`. It is optional."""
+
+    def restore(
+        self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
+    ) -> Fitted:
+        """The fit that `state` is of; `parameters` are those it was made with."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.backbone import Prepared, Trainable
-from bench.core.errors import DivergedError
+from bench.core.errors import DivergedError, NotApplicableError
 from bench.core.method import Context, Parameter, Parameters, Scalar, Size
 from bench.core.predictions import Predictions, softmax, spread
 from bench.core.task import Input, Split
@@ -308,6 +308,15 @@ class Trained:
     def facts(self) -> dict[str, Scalar]:
         return self.told
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The head, and the weights of the backbone that could change."""
+        return {
+            "head.weights": self.weights.astype(np.float32),
+            "head.biases": self.biases.astype(np.float32),
+            "seen": self.seen,
+            **changed_weights(self.trainable.network),
+        }
+
 
 def finished(
     trainable: Trainable,
@@ -327,6 +336,53 @@ def finished(
         trained=sum(p.numel() for p in changed),
         shipped=sum(p.numel() * p.element_size() for p in changed),
         told=told or {},
+    )
+
+
+def changed_weights(network: Module) -> dict[str, NDArray[Any]]:
+    """The weights that training could change, by `backbone.` and their names."""
+    return {
+        f"backbone.{name}": parameter.detach().float().cpu().numpy()
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def put_weights(network: Module, state: Mapping[str, NDArray[Any]]) -> int:
+    """Give a network the weights of `changed_weights`, which may change again; their number.
+
+    Raises:
+        NotApplicableError: if the network has no such weights: it is of another backbone.
+    """
+    import torch
+
+    known = dict(network.named_parameters())
+    given = {name.removeprefix("backbone."): a for name, a in state.items() if "backbone." in name}
+    for name, array in given.items():
+        if name not in known or tuple(known[name].shape) != array.shape:
+            raise NotApplicableError(f"the backbone has no weight {name} of shape {array.shape}")
+    with torch.no_grad():
+        for name, parameter in known.items():
+            parameter.requires_grad_(name in given and parameter.is_floating_point())
+            if name in given:
+                parameter.copy_(torch.from_numpy(given[name]))
+    return sum(array.size for array in given.values())
+
+
+def restored(trainable: Trainable, state: Mapping[str, NDArray[Any]], context: Context) -> Trained:
+    """The fit that `Trained.state` is of, around a fresh copy of its backbone."""
+    count = put_weights(trainable.network, state)
+    weights, biases = state["head.weights"], state["head.biases"]
+    count += weights.size + biases.size
+    return Trained(
+        trainable,
+        weights.astype(np.float64),
+        biases.astype(np.float64),
+        state["seen"],
+        context,
+        trained=count,
+        shipped=4 * count,
+        told={},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,14 @@ class Distill:
 
     def passes(self, parameters: Parameters, items: int) -> float:
         return training.passes(parameters, items + int(parameters["transfer"]))
+
+    def restore(
+        self,
+        state: Mapping[str, NDArray[Any]],
+        parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the weights
+        context: Context,
+    ) -> Fitted:
+        return training.restored(context.trainable(), state, context)
 
     def fit(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.core.backbone import Trainable
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
@@ -49,6 +51,14 @@ class Finetune:
 
     def passes(self, parameters: Parameters, items: int) -> float:
         return training.passes(parameters, items)
+
+    def restore(
+        self,
+        state: Mapping[str, NDArray[Any]],
+        parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the weights
+        context: Context,
+    ) -> Fitted:
+        return training.restored(context.trainable(), state, context)
 
     def fit(
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.core.backbone import Trainable
 from bench.core.errors import NotApplicableError
@@ -74,17 +75,26 @@ class Adapted:
     """A fit whose adapters were merged: it predicts at the backbone's own cost."""
 
     inner: training.Trained
-    adapter: int  # bytes of the adapters
+    adapters: dict[str, NDArray[Any]]  # by their names before they were merged
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
         return self.inner.predict(inputs)
 
     def size(self) -> Size:
-        head = self.inner.weights.size + self.inner.biases.size
-        return Size(self.inner.trained, self.adapter + 4 * head)
+        return Size(self.inner.trained, self.inner.shipped)
 
     def facts(self) -> dict[str, Scalar]:
-        return {**self.inner.told, "bytes_adapter": self.adapter}
+        size = sum(array.nbytes for array in self.adapters.values())
+        return {**self.inner.told, "bytes_adapter": size}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The adapters as they were before they were merged, and the head."""
+        head = {
+            name: array
+            for name, array in self.inner.state().items()
+            if not name.startswith("backbone.")
+        }
+        return {**head, **self.adapters}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +111,28 @@ class Lora:
     ) -> Fitted:
         trainable = context.trainable()
         width = training.width_of(trainable, train.inputs)
-        adapter = adapted(trainable, parameters, context.seed)
+        adapted(trainable, parameters, context.seed)
         head = training.linear(width, len(np.unique(train.targets)), context.seed, context.device)
         fitted = tune_network(trainable, head, parameters, train, validation, context)
-        merge(trainable)
-        return Adapted(fitted, adapter)
+        return merged(trainable, fitted)
+
+    def restore(
+        self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
+    ) -> Fitted:
+        trainable = context.trainable()
+        adapted(trainable, parameters, context.seed)
+        return merged(trainable, training.restored(trainable, state, context))
 
 
-def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> int:
-    """Put adapters into the network, the only weights there that may change; return their bytes.
+def merged(trainable: Trainable, fitted: training.Trained) -> Adapted:
+    """A fit with its adapters folded into the weights that they adapt."""
+    adapters = training.changed_weights(trainable.network)
+    trainable.network.encoder = trainable.network.encoder.merge_and_unload()
+    return Adapted(fitted, adapters)
+
+
+def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> None:
+    """Put adapters into the network, the only weights there that may change.
 
     Raises:
         NotApplicableError: if the network has nothing to adapt.
@@ -142,13 +165,6 @@ def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> int:
     with warnings.catch_warnings():  # peft asks transformers by a name that is on its way out
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
         trainable.network.encoder = peft.get_peft_model(encoder, config)
-    changed = [p for p in trainable.network.parameters() if p.requires_grad]
-    return sum(p.numel() * p.element_size() for p in changed)
-
-
-def merge(trainable: Trainable) -> None:
-    """Fold the adapters into the weights they adapt."""
-    trainable.network.encoder = trainable.network.encoder.merge_and_unload()
 
 
 def targets(encoder: Any, what: str) -> list[str]:

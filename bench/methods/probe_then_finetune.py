@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.task import Split
@@ -42,6 +44,14 @@ class ProbeThenFinetune:
 
     def passes(self, parameters: Parameters, items: int) -> float:
         return training.passes(parameters, items)
+
+    def restore(
+        self,
+        state: Mapping[str, NDArray[Any]],
+        parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the weights
+        context: Context,
+    ) -> Fitted:
+        return training.restored(context.trainable(), state, context)
 
     def fit(
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ class Contrasted:
     """The trained backbone, and logistic regression on its features, scaled to length 1."""
 
     trainable: Trainable
-    model: object  # scikit-learn's; None where training had one class
+    model: Any  # scikit-learn's; None where training had one class
     seen: NDArray[np.int64]
     context: Context
     trained: int
@@ -74,17 +75,24 @@ class Contrasted:
             features = training.frozen_features(
                 self.trainable, inputs, self.context, normalize=True
             )
-            rows = self.model.predict_proba(features)  # type: ignore[attr-defined]
+            rows = self.model.predict_proba(features)
         if not np.isfinite(rows).all():
             raise DivergedError("the network predicts NaN or Inf")
         return spread(rows, self.seen, self.context.classes)
 
     def size(self) -> Size:
-        head = 0 if self.model is None else self.model.coef_.size  # type: ignore[attr-defined]
+        head = 0 if self.model is None else self.model.coef_.size
         return Size(self.trained, 4 * self.trained + 8 * head)
 
     def facts(self) -> dict[str, Scalar]:
         return self.told
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The trained backbone and the head."""
+        head = {}
+        if self.model is not None:
+            head = {"head.weights": self.model.coef_, "head.biases": self.model.intercept_}
+        return {"seen": self.seen, **head, **training.changed_weights(self.trainable.network)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,14 @@ class SetFit:
     def passes(self, parameters: Parameters, items: int) -> float:
         pairs = min(2 * int(parameters["pairs"]) * items, int(parameters["most_pairs"]))
         return 2.0 * pairs * int(parameters["epochs"])
+
+    def restore(
+        self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
+    ) -> Fitted:
+        trainable = context.trainable()
+        count = training.put_weights(trainable.network, state)
+        model = head_of(state, parameters, context.seed)
+        return Contrasted(trainable, model, state["seen"], context, count, {})
 
     def fit(
         self,
@@ -119,6 +135,16 @@ class SetFit:
             fit_quietly(model, features, targets)
         told: dict[str, Scalar] = {"pairs": len(pairs)}
         return Contrasted(trainable, model, seen, context, trained, told)
+
+
+def head_of(state: Mapping[str, NDArray[Any]], parameters: Parameters, seed: int) -> Any:
+    """The logistic regression of a state; None where training had one class."""
+    if "head.weights" not in state:
+        return None
+    model = logistic(parameters["C"], 1000, seed)
+    model.coef_, model.intercept_ = state["head.weights"], state["head.biases"]
+    model.classes_ = np.arange(len(state["seen"]))
+    return model
 
 
 def draw_pairs(targets: NDArray[np.int64], each: int, most: int, seed: int) -> NDArray[np.int64]:

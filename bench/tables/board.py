@@ -11,6 +11,7 @@ from bench.store import Store
 from bench.tables.controls import Check, checks
 from bench.tables.costs import rates
 from bench.tables.curves import Curve, curves
+from bench.tables.distilled import Distilled, distilled
 from bench.tables.entrants import Group, check_same_items, groups, load
 from bench.tables.facts import facts
 from bench.tables.front import Better
@@ -68,6 +69,7 @@ class Board:
     curves: tuple[Curve, ...]
     overall: tuple[Overall, ...]
     transfers: tuple[Transfer, ...]
+    students: tuple[Distilled, ...]
     checks: tuple[Check, ...]
     failed: tuple[Failed, ...]
     skipped: tuple[Skipped, ...]
@@ -91,6 +93,7 @@ def board(store: Store) -> Board:
     found: list[Row] = []
     judged: list[Check] = []
     told: list[Transfer] = []
+    students: list[Distilled] = []
     sees: dict[Problem, float | None] = {}
     better: dict[Problem, Better] = {}
     noticed: dict[Problem, str] = {}
@@ -103,6 +106,7 @@ def board(store: Store) -> Board:
         sees[problem], better[problem] = ranked.sees, ranked.better
         noticed[problem] = facts(r for group in rows for r in group.records)
         judged += checks(entrants)
+        students += distilled(entrants, known)
         if one := transfer(problem, rows, ranked.rows):
             told.append(one)
     days = sorted(record.provenance.date[:10] for record in records)
@@ -120,6 +124,7 @@ def board(store: Store) -> Board:
         curves=tuple(curves(by_problem, found)),
         overall=tuple(overall(found, better)),
         transfers=tuple(told),
+        students=tuple(students),
         checks=tuple(judged),
         failed=tuple(_failed(records)),
         skipped=tuple(_skipped(suite)),

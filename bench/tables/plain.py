@@ -45,6 +45,7 @@ def as_json(board: Board) -> str:
         "curves": [curve_plain(curve) for curve in board.curves],
         "overall": [asdict(entry) for entry in board.overall],
         "transfers": [asdict(one) for one in board.transfers],
+        "students": [asdict(one) for one in board.students],
         "controls": [asdict(check) for check in board.checks],
         "failures": [asdict(failed) for failed in board.failed],
         "skipped": [asdict(skipped) for skipped in board.skipped],

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from bench.stats import Comparison
 from bench.tables import cells, words
 from bench.tables.board import Board, Failed, Skipped
 from bench.tables.columns import Column, Section, outside, own
 from bench.tables.controls import Check
 from bench.tables.curves import Curve, Line, Size
+from bench.tables.distilled import Distilled
 from bench.tables.overall import Overall
 from bench.tables.problem import Problem
+from bench.tables.rows import Gap
 from bench.tables.transfer import Transfer
 
 Numbers: TypeAlias = tuple[float | None, float | None, float | None]
@@ -27,6 +30,8 @@ def sections(board: Board) -> list[Section]:
     ]
     if board.transfers:
         found.append(_transfers(board.transfers))
+    if board.students:
+        found.append(_students(board.students))
     if board.checks:
         found.append(_checks(board.checks))
     if board.failed:
@@ -171,6 +176,32 @@ def _transfers(found: Sequence[Transfer]) -> Section:
             outside("records", (cells.runs(one.run_ids) for _, _, one in rows)),
         ),
     )
+
+
+def _students(found: Sequence[Distilled]) -> Section:
+    return Section(
+        "Distillation",
+        words.STUDENTS,
+        (
+            outside("task", (one.problem.title for one in found)),
+            outside("student", (one.backbone for one in found)),
+            outside("method", (one.method for one in found)),
+            outside("teacher", (one.teacher for one in found)),
+            own("over its own fine-tuning", (_compared(one.gained, one) for one in found)),
+            own("over its teacher", (_compared(one.missed, one) for one in found)),
+            own("advantage kept, %", (cells.percent(one.kept) for one in found)),
+            own("times smaller", (cells.amount(one.smaller) for one in found)),
+            own("times the items/s", (cells.amount(one.faster) for one in found)),
+            outside("records", (cells.runs(one.run_ids) for one in found)),
+        ),
+    )
+
+
+def _compared(found: Comparison | None, one: Distilled) -> str:
+    if found is None:
+        return cells.NONE
+    gap = Gap(difference=found.difference, low=found.low, high=found.high)
+    return cells.behind(gap, one.problem.metric)
 
 
 def _checks(found: Sequence[Check]) -> Section:

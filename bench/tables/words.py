@@ -125,6 +125,12 @@ OVERALL = (
     " improvability, the % of its error that the best of them does not make"
     " (0 is best)."
 )
+STUDENTS = (
+    "A student's main metric minus that of the same backbone fine-tuned on the labels alone, and"
+    " minus its teacher's: paired, with 95 % intervals. Kept: the share of the teacher's advantage"
+    " over that fine-tuning which the student has, a dash where the teacher has none; it has no"
+    " interval of its own."
+)
 TRANSFERS = (
     "LogME: log evidence per item of a linear model on the features of the labelled items, no head"
     " trained; higher is better, comparable within a task. Came out: the best of the"

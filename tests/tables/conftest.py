@@ -99,6 +99,7 @@ class Maker:
         phases: dict | None = None,
         scores: list | None = None,
         chosen_point: dict | None = None,
+        members: dict | None = None,
     ) -> Record:
         true = truth(task, items, classes) if true is None else true
         if predicted is None:
@@ -174,6 +175,7 @@ class Maker:
                 batches=3,
             ),
             transferability=transferability or {},
+            members=members or {},
             backbone_parameters=parameters,
             bytes_peak=bytes_peak,
             data=DataReport(
