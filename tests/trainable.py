@@ -1,0 +1,211 @@
+"""Tiny backbones that can be trained, and what the runner would put around them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+    ViTConfig,
+    ViTImageProcessorPil,
+    ViTModel,
+)
+
+from bench import methods
+from bench.assets import digest_file, digest_tree
+from bench.core.errors import NotApplicableError
+from bench.core.identity import item_digest
+from bench.core.method import Needs
+from bench.core.predictions import ClassPredictions
+from bench.core.task import Modality, RareRule
+from bench.runner.execute import CellContext
+from bench.runner.plan import make_plan, validated
+from bench.runner.tune import divide
+from bench.runner.workbench import Workbench
+from bench.suite_file import parse
+
+TICKETS = Path(__file__).parents[1] / "examples" / "tickets.csv"
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+PER_CLASS = 20
+
+
+def save_tokenizer(folder: Path, texts: list[str]) -> int:
+    """Word pieces of `texts`; how many there are."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=SPECIAL, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=64,
+    )
+    wrapped.save_pretrained(folder)
+    return int(tokenizer.get_vocab_size())
+
+
+def save_bert(folder: Path, texts: list[str], **changes) -> Path:
+    """A two-layer BERT, as a user's own folder would be."""
+    count = save_tokenizer(folder, texts)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=count,
+        max_position_embeddings=64,
+        initializer_range=0.1,  # at BERT's own 0.02 two layers of this width hardly mix anything
+        **{**SMALL, **changes},
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def save_decoder(folder: Path, texts: list[str]) -> Path:
+    """A two-layer GPT-2 with the same word pieces."""
+    count = save_tokenizer(folder, texts)
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=count, n_positions=512, n_embd=32, n_layer=2, n_head=2)
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
+def save_vit(folder: Path) -> Path:
+    """A two-layer ViT at 16 pixels a side, in patches of 4."""
+    torch.manual_seed(0)
+    config = ViTConfig(image_size=16, patch_size=4, initializer_range=0.1, **SMALL)
+    ViTModel(config).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 16, "width": 16}).save_pretrained(folder)
+    return folder
+
+
+class Kit:
+    """Small problems (digits, the example's tickets), backbones for them, and contexts."""
+
+    def __init__(self, folder: Path) -> None:
+        tickets = f"file:{TICKETS}"
+        texts = [line.split('"')[1] for line in TICKETS.read_text().splitlines() if '"' in line]
+        saved = {
+            "tiny-text": save_bert(folder / "bert", texts),
+            "tiny-image": save_vit(folder / "vit"),
+            "tiny-decoder": save_decoder(folder / "gpt", texts),
+        }
+        self.pins = {f"file:{path}": digest_tree(path) for path in saved.values()}
+        self.pins[tickets] = digest_file(TICKETS)
+        self.backbones = [
+            {"name": f"file:{path}", "label": label, "pooling": "mean"}
+            | ({"modality": "image"} if label == "tiny-image" else {})
+            for label, path in saved.items()
+        ]
+        self.tasks = [
+            {"name": "digits", "train": {"per_class": PER_CLASS}},
+            {
+                "name": "tickets",
+                "data": tickets,
+                "input": "body",
+                "label": "queue",
+                "train": {"per_class": PER_CLASS},
+            },
+        ]
+        self.plan = self.planned([{"name": "probe"}])
+        self.bench = Workbench("cpu", folder / "cache", lambda *_: None)
+
+    def planned(self, entries: list[dict], **suite):
+        """The plan of a suite with these methods on every problem and backbone here."""
+        raw = {
+            "suite": {"name": "tiny", **suite},
+            "task": self.tasks,
+            "backbone": [*self.backbones, {"name": "raw-pixels"}],
+            "method": entries,
+        }
+        return make_plan(validated(parse(raw, Path("tiny.toml"))), self.pins)
+
+    def source(self, modality: Modality, needs: Needs):
+        """Features of what a method with such needs is tried on; None where it needs none."""
+        if needs in {Needs.INPUTS, Needs.MEMBERS}:
+            return None
+        pixels = modality is Modality.IMAGE and needs is Needs.FEATURES
+        label = "raw-pixels" if pixels else f"tiny-{modality}"
+        label = "tiny-decoder" if needs is Needs.LANGUAGE else label
+        (cell,) = [cell for cell in self.plan.cells if cell.backbone_label == label]
+        return self.bench.feature_source(cell, self.splits[modality][0])
+
+    @cached_property
+    def splits(self):
+        """(train, test, class names) by modality: 20 training items a class."""
+        found = {}
+        for name, modality in (("digits", Modality.IMAGE), ("tickets", Modality.TEXT)):
+            loaded = self.plan.tasks[name].load()
+            train, chosen = loaded.train, []
+            order = np.random.default_rng(0).permutation(len(train))
+            for c in range(len(loaded.class_names)):
+                chosen += [i for i in order if train.targets[i] == c][:PER_CLASS]
+            test = loaded.test.take(np.arange(min(120, len(loaded.test))))
+            found[modality] = train.take(np.sort(chosen)), test, loaded.class_names
+        return found
+
+    def context(self, modality, needs=Needs.MODULE, *, seed=0, members=(), unlabelled=(), **more):
+        """A method's context, as the runner would make it."""
+        names = self.splits[modality][2]
+        source = self.source(modality, needs)
+        return CellContext(
+            names, seed, "cpu", source, members=members, unlabelled=unlabelled, **more
+        )
+
+    def member(self, name: str, modality, train):
+        """A method fitted on `train`, for whoever builds on it."""
+        method = methods.registry()[name]
+        return FittedMember(method, train, self.context(modality, method.spec.needs))
+
+
+class FittedMember:
+    """A real fit as `bench.core.method.Member`, with held-out predictions of the runner's folds."""
+
+    def __init__(self, method, train, context) -> None:
+        self.label = method.spec.name
+        self._method, self._train, self._context = method, train, context
+        self._fitted = method.fit(method.spec.defaults, train, None, context)
+
+    def predict(self, inputs):
+        return self._fitted.predict(inputs)
+
+    @cached_property
+    def _held(self):
+        found = {}
+        for learned, held in divide(self._train, 0, RareRule.ERROR, 0).pairs:
+            fold = self._train.take(held)
+            defaults = self._method.spec.defaults
+            fitted = self._method.fit(defaults, self._train.take(learned), fold, self._context)
+            rows = fitted.predict(fold.inputs).probabilities
+            found.update(zip(map(item_digest, fold.inputs), rows, strict=True))
+        return found
+
+    def held_out(self, inputs):
+        digests = [item_digest(item) for item in inputs]
+        known = np.array([d in self._held for d in digests])
+        if not known.any():
+            raise NotApplicableError("nothing was held out")
+        return known, ClassPredictions(
+            np.stack([self._held[d] for d in digests if d in self._held])
+        )
+
+    def features(self, inputs):
+        return self._context.features(inputs)
