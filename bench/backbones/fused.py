@@ -125,7 +125,8 @@ def attend(mixed: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def fuse(model: Any) -> Fused | None:
-    """`model` as one of these, or None where its architecture is another."""
+    """`model` as one of these, or None where its architecture is another, or adapters are in it:
+    their products would be left out."""
     config = model.config
     known = (
         config.model_type in KINDS
@@ -133,6 +134,7 @@ def fuse(model: Any) -> Fused | None:
         and not getattr(config, "is_decoder", False)
         and not getattr(config, "add_cross_attention", False)
         and getattr(config, "position_embedding_type", "absolute") in {"absolute", None}
+        and not any(hasattr(module, "base_layer") for module in model.modules())
     )
     return Fused(model) if known else None
 
