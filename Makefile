@@ -69,7 +69,7 @@ $(PEERS_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 	@touch $@
 
-peers: $(PEERS_STAMP)  ## Against sentence-transformers, onnxruntime, MTEB, scikit-learn: results/peers/ (PART=text)
+peers: $(PEERS_STAMP)  ## Against sentence-transformers, onnxruntime, MTEB, scikit-learn, Trainer, setfit: results/peers/ (PART=text)
 	$(BIN)/python -m tests.benchmarks.peers $(PART)
 
 simulate: $(STAMP)  ## Coverage, false alarms and power of the statistics: docs/simulations.md (minutes)

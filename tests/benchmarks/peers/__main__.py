@@ -1,6 +1,6 @@
 """The same inputs through bench and through what people use today, interleaved: `make peers`.
 
-    python -m tests.benchmarks.peers [text|mteb|heads|page|all] [--rounds N] [--texts N] ...
+    python -m tests.benchmarks.peers [text|mteb|heads|training|page|all] [--rounds N] ...
 
 Each part writes results/peers/PART.json and rebuilds the page beside it.
 """
@@ -18,12 +18,13 @@ from tests.benchmarks.peers import facts
 TEXT_ROUNDS = 20
 """Ten contenders are each in each place twice in so many."""
 MTEB_ROUNDS, HEADS_ROUNDS, PATH_ROUNDS = 4, 20, 15
+HEADS_DRAWS, TRAINING_DRAWS = 10, 3
 
 
 def main() -> None:
     """Run the parts that are asked for."""
     given = arguments().parse_args()
-    parts = ("text", "mteb", "heads") if given.part == "all" else (given.part,)
+    parts = ("text", "mteb", "heads", "training") if given.part == "all" else (given.part,)
     facts.pin_threads(given.threads)  # before torch and numpy are there
     warnings.filterwarnings("ignore")
     for part in parts:
@@ -59,13 +60,20 @@ def measure(part: str, given: argparse.Namespace) -> None:
 
         settings["rounds"] = chosen(given.rounds, MTEB_ROUNDS)
         mteb_protocol.run(settings["rounds"], keep)
+    elif part == "training":
+        from tests.benchmarks.peers import training
+
+        settings["draws"] = chosen(given.draws, TRAINING_DRAWS)
+        training.run(settings["draws"], keep)
     else:
         from tests.benchmarks.peers import heads
 
         settings["rounds"] = chosen(given.rounds, HEADS_ROUNDS)
         settings["path_rounds"] = chosen(given.path_rounds, PATH_ROUNDS)
-        settings["draws"] = given.draws
-        heads.run(settings["rounds"], settings["path_rounds"], given.draws, given.threads, keep)
+        settings["draws"] = chosen(given.draws, HEADS_DRAWS)
+        heads.run(
+            settings["rounds"], settings["path_rounds"], settings["draws"], given.threads, keep
+        )
 
 
 def chosen(given: int | None, default: int) -> int:
@@ -77,12 +85,12 @@ def arguments() -> argparse.ArgumentParser:
     """What can be asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.peers", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    choices = ["text", "mteb", "heads", "page", "all"]
+    choices = ["text", "mteb", "heads", "training", "page", "all"]
     parser.add_argument("part", nargs="?", default="all", choices=choices)
     parser.add_argument("--rounds", type=int, help="rounds of each contender")
     parser.add_argument("--texts", type=int, help="texts a round (the part text)")
     parser.add_argument("--path-rounds", type=int, help="rounds over the paths (the part heads)")
-    parser.add_argument("--draws", type=int, default=10, help="draws (the part heads)")
+    parser.add_argument("--draws", type=int, help="draws (the parts heads and training)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, default=facts.FOLDER, help="where results are written")
     return parser

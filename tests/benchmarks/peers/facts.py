@@ -13,13 +13,17 @@ from typing import Any
 FOLDER = Path(__file__).parents[3] / "results" / "peers"
 SCHEMA = 1
 PACKAGES = (
+    "accelerate",
+    "datasets",
     "mteb",
     "numpy",
     "onnx",
     "onnxruntime",
+    "peft",
     "scikit-learn",
     "scipy",
     "sentence-transformers",
+    "setfit",
     "tokenizers",
     "torch",
     "transformers",

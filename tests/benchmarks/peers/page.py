@@ -18,12 +18,14 @@ from tests.benchmarks.peers.pairs import (
     share,
     share_of_torch,
     text_pairs,
+    training_gap,
+    training_pair,
     tuned_pairs,
 )
 from tests.benchmarks.peers.plot import Bar, svg
 from tests.benchmarks.peers.words import flowed
 
-PARTS = ("text", "mteb", "heads")
+PARTS = ("text", "mteb", "heads", "training")
 CONVERGED = "converged"
 FEW = 15
 """Pairs below which the interval is too short, and the page says so."""
@@ -43,6 +45,8 @@ def bars(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Bar]:
         for versus in heads_pairs(row):
             if versus.of == "bench":
                 yield Bar(f"{row['problems']}: {versus.against}", versus.ratio, "heads")
+    for row in parts.get("training", {}).get("rows", ()):
+        yield Bar(f"{row['method']}: {row['rival']}", training_pair(row).ratio, "training")
 
 
 def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -55,7 +59,12 @@ def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
         "![ratios](ratios.svg)",
         "",
     ]
-    makers = {"text": text_section, "mteb": mteb_section, "heads": heads_section}
+    makers = {
+        "text": text_section,
+        "mteb": mteb_section,
+        "heads": heads_section,
+        "training": training_section,
+    }
     for name in PARTS:
         if name in parts:
             lines += [*makers[name](parts[name]), *machine(parts[name]), ""]
@@ -257,6 +266,65 @@ def heads_section(part: Mapping[str, Any]) -> list[str]:
         ),
         "",
     ]
+
+
+def training_section(part: Mapping[str, Any]) -> list[str]:
+    """Methods that train weights."""
+    rows = []
+    for row in part["rows"]:
+        gap = training_gap(row)
+        over_both = (100 * value for value in (gap.paired.low, gap.paired.high))
+        rows.append(
+            [
+                row["method"],
+                row["rival"],
+                cell(training_pair(row).ratio),
+                cell(training_pair(row, "processor_seconds").ratio),
+                str(len(gap.ours)),
+                " / ".join(f"{100 * value:.1f}" for value in gap.ours),
+                " / ".join(f"{100 * value:.1f}" for value in gap.theirs),
+                points(gap.difference, gap.half),
+                "[{:+.1f}, {:+.1f}]".format(*over_both),
+                part["device"],
+            ]
+        )
+    return [
+        "## Training",
+        "",
+        flowed(
+            words.TRAINING,
+            backbone=part["backbone"],
+            task=part["task"],
+            per_class=part["per_class"],
+            test=part["rows"][0]["test_items"],
+        ),
+        "",
+        *table(
+            [
+                "method",
+                "against",
+                "times as fast",
+                "in processor time",
+                "pairs",
+                "bench's accuracy by draw",
+                "the other's",
+                "difference over draws",
+                "over draws and items",
+                "device",
+            ],
+            rows,
+            right=(2, 3, 4, 5, 6, 7, 8),
+        ),
+        "",
+    ]
+
+
+def points(middle: float, half: float | None) -> str:
+    """A difference of shares in points, with its interval where there is one."""
+    shown = f"{100 * middle:+.1f}"
+    if half is None:
+        return shown
+    return f"{shown} [{100 * (middle - half):+.1f}, {100 * (middle + half):+.1f}]"
 
 
 def machine(part: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
 
+from bench.stats.components import ALPHA
+from bench.stats.paired import Comparison, compare
 from bench.stats.ratios import Ratio, paired_ratio
 
 TEXT_PAIRS = {
@@ -118,3 +122,41 @@ def heads_pairs(row: Mapping[str, Any]) -> list[Versus]:
         if against.endswith("1 thread"):
             found.append(faster("bench, 1 thread", against, seconds))
     return found
+
+
+def training_pair(row: Mapping[str, Any], clock: str = "seconds") -> Versus:
+    """Of a method's fits, draw by draw; `clock` is seconds or processor_seconds."""
+    return faster("bench", row["rival"], row[clock])
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Accuracy of both by draw, and bench's less the other's: `half` is that of the t interval
+    over draws (None of one draw), `paired` goes over draws and test items."""
+
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+    difference: float
+    half: float | None
+    paired: Comparison
+
+
+def training_gap(row: Mapping[str, Any]) -> Gap:
+    """From which test items each has right."""
+    ours, theirs = hits(row["right"]["bench"]), hits(row["right"][row["rival"]])
+    by_draw = ours.mean(1) - theirs.mean(1)
+    n, half = len(by_draw), None
+    if n > 1:
+        half = float(stdtrit(n - 1, 1 - ALPHA / 2) * by_draw.std(ddof=1) / np.sqrt(n))
+    return Gap(
+        tuple(ours.mean(1).tolist()),
+        tuple(theirs.mean(1).tolist()),
+        float(by_draw.mean()),
+        half,
+        compare(ours, theirs),
+    )
+
+
+def hits(words: Sequence[str]) -> NDArray[np.float64]:
+    """Words of 0 and 1, one a draw, as numbers `(draws, items)`."""
+    return np.array([[float(digit) for digit in word] for word in words])

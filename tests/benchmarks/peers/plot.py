@@ -9,7 +9,7 @@ from html import escape
 
 from bench.stats.ratios import Ratio
 
-COLOURS = {"text": "#1f6feb", "mteb": "#b35900", "heads": "#1a7f37"}
+COLOURS = {"text": "#1f6feb", "mteb": "#b35900", "heads": "#1a7f37", "training": "#8250df"}
 LABELS, SCALE, MARGIN, ROW, TOP = 520, 420, 70, 22, 46
 """Pixels: the labels' and the scale's width, the right margin, a row's height, the first row."""
 TICKS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)

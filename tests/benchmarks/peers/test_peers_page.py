@@ -5,10 +5,27 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+import torch
+from scipy import stats
+from transformers import BertConfig, BertModel, TrainingArguments
 
+from bench.backbones.pooling import pool
+from bench.core.backbone import Pooling
+from bench.methods import _training, lora
 from bench.methods._logistic import Problem, solve
 from bench.stats.ratios import Ratio
-from tests.benchmarks.peers import contenders, facts, heads, mteb_protocol, page, pairs, plot, text
+from tests.benchmarks.peers import (
+    contenders,
+    facts,
+    heads,
+    mteb_protocol,
+    page,
+    pairs,
+    plot,
+    rivals,
+    text,
+    training,
+)
 
 SECONDS = {
     "bench fp32": [1.0, 1.1, 0.9],
@@ -73,7 +90,25 @@ def heads_part():
     return {**HEAD, "part": "heads", **told, "rows": [row]}
 
 
-PARTS = {"text": text_part(), "mteb": mteb_part(), "heads": heads_part()}
+def training_part():
+    row = {
+        "method": "finetune",
+        "rival": "a trainer",
+        "test_items": 4,
+        "seconds": {"bench": [1.0, 1.1, 0.9], "a trainer": [2.0, 2.2, 1.8]},
+        "processor_seconds": {"bench": [2.0, 2.2, 1.8], "a trainer": [3.0, 3.3, 2.7]},
+        "right": {"bench": ["1110", "1100", "1111"], "a trainer": ["1100", "1100", "1101"]},
+    }
+    told = {"task": "trec", "per_class": 8, "backbone": "minilm-l6"}
+    return {**HEAD, "part": "training", **told, "rows": [row]}
+
+
+PARTS = {
+    "text": text_part(),
+    "mteb": mteb_part(),
+    "heads": heads_part(),
+    "training": training_part(),
+}
 
 
 def test_a_ratio_above_one_says_that_bench_is_faster():
@@ -118,10 +153,92 @@ def test_heads_are_compared_at_their_best_and_at_the_same_threads():
     ]
 
 
+def test_fits_are_compared_draw_by_draw():
+    (row,) = training_part()["rows"]
+    assert pairs.training_pair(row).ratio.ratio == pytest.approx(2.0)
+    assert pairs.training_pair(row, "processor_seconds").ratio.ratio == pytest.approx(1.5)
+    gap = pairs.training_gap(row)
+    assert gap.ours == pytest.approx((0.75, 0.5, 1.0))
+    assert gap.theirs == pytest.approx((0.5, 0.5, 0.75))
+    expected = stats.ttest_rel(gap.ours, gap.theirs).confidence_interval(0.95)
+    assert gap.difference - gap.half == pytest.approx(expected.low)
+    assert gap.difference + gap.half == pytest.approx(expected.high)
+    assert gap.paired.difference == pytest.approx(gap.difference)
+    assert (gap.paired.draws, gap.paired.items) == (3, 4)
+    shown = page.training_section(training_part())[-2]
+    assert "| 75.0 / 50.0 / 100.0 | 50.0 / 50.0 / 75.0 | +16.7 [-19.2, +52.5] |" in shown
+
+
+def test_one_draw_has_no_interval_over_draws():
+    assert page.points(0.0125, None) == "+1.2"
+    words = {"bench": ["1110"], "a trainer": ["1100"]}
+    (row,) = training_part()["rows"]
+    gap = pairs.training_gap({**row, "right": words})
+    assert gap.half is None
+    assert gap.paired.draws == 1
+
+
+def test_a_fit_is_kept_with_what_it_has_right():
+    row = training.row_of(training.MATCHES[0], 3)
+    fitted = training.Fitted(2.0, 3.0, np.array([True, False, True]))
+    training.add(row, "bench", fitted)
+    assert row["right"]["bench"] == ["101"]
+    assert pairs.hits(row["right"]["bench"]).tolist() == [[1.0, 0.0, 1.0]]
+    assert row["parameters"]["least_steps"] == 200
+    assert {match.method for match in training.MATCHES} == {"finetune", "lora", "setfit"}
+
+
+def tiny_encoder():
+    config = BertConfig(
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        vocab_size=20,
+    )
+    return BertModel(config).eval()
+
+
+def test_both_adapt_the_same_layers():
+    encoder = tiny_encoder()
+    ends = tuple(f".{end}" for end in rivals.LINEAR)
+    found = [name for name, _ in encoder.named_modules() if name.endswith(ends)]
+    assert found == lora.targets(encoder, "all")
+    assert len(found) == 12
+
+
+def test_the_other_classifier_pools_and_starts_as_benchs_does():
+    encoder = tiny_encoder()
+    model = rivals.classifier(encoder, 3, 0.1, seed=5).eval()
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
+    batch = {"input_ids": torch.tensor([[2, 3, 4], [5, 6, 0]]), "attention_mask": mask}
+    head = _training.linear(8, 3, 5, "cpu")
+    with torch.no_grad():
+        told = model(**batch, labels=torch.tensor([0, 2]))
+        expected = head(pool(encoder(**batch).last_hidden_state, mask, Pooling.MEAN))
+    assert torch.allclose(told["logits"], expected, atol=1e-6)
+    wanted = torch.nn.functional.cross_entropy(expected, torch.tensor([0, 2]))
+    assert float(told["loss"]) == pytest.approx(float(wanted))
+
+
+def test_the_others_rates_are_benchs():
+    parameters = training.row_of(training.MATCHES[0], 1)["parameters"]
+    model = torch.nn.ModuleDict({"encoder": torch.nn.Linear(3, 3), "head": torch.nn.Linear(3, 2)})
+    model.encoder, model.head = model["encoder"], model["head"]
+    told = TrainingArguments(output_dir="unused", use_cpu=True)
+    groups = rivals.optimizer(model, told, parameters).param_groups
+    assert [(group["lr"], group["weight_decay"]) for group in groups] == [
+        (5e-5, 0.01),
+        (5e-5, 0.0),
+        (1e-3, 0.01),
+        (1e-3, 0.0),
+    ]
+
+
 def test_each_row_names_the_device_and_few_pairs_are_marked():
     rows = [line for line in page.page(PARTS).splitlines() if line.startswith("|")]
     told = [row for row in rows if "---" not in row and "device" not in row]
-    assert len(told) == 3 + 2 + 1 + 3
+    assert len(told) == 3 + 2 + 1 + 3 + 1
     assert all("| a processor |" in row for row in told)
     assert "| onnxruntime fp32 (batch 16) | 0.500 [0.500, 0.500] * | 3 |" in "\n".join(told)
     assert len({row.count("|") for row in rows[: 3 + 2]}) == 1

@@ -49,6 +49,17 @@ compared with each other, and with those at a gradient of {exact:g}. A path is C
 to {most:g}; with warm start scikit-learn begins each fit where the last one of its path ended.
 """
 
+TRAINING = """
+{backbone} trained on {task} with {per_class} labels a class, by bench's methods at their defaults
+and by other libraries at the same settings: rates, batch size, passes, warm-up, weight decay,
+clipping, the same start of the head; the seed is the same number, what is drawn with it is not the
+same. Each draw is fitted by both, one after the other in one process, the one first and then the
+other. A fit is from texts to a classifier with the weights in memory. Processor time is that of the
+process on all cores, which other load on the machine disturbs less. Accuracy is on {test} test
+items. The difference is bench's less the other's, in points: its mean over draws with its t
+interval, and with the two-way interval over draws and test items (paired by both).
+"""
+
 MACHINE = """
 {device}, {cores} cores, {date} (UTC). Threads: torch {torch}, tokenizers {tokenizers},
 {pools}{runtime}.
