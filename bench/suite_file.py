@@ -179,8 +179,12 @@ def _entry(
     before = len(mistakes)
     table = dict(table)
     if kind is MethodEntry:
-        if "teacher" in table and "members" not in table:  # one word for one member
-            table["members"] = [table.pop("teacher")]
+        if "teacher" in table:  # one word for one member
+            teacher = table.pop("teacher")
+            if "members" in table:
+                message = "is another word for members: give one of the two"
+                mistakes.append(Mistake(f"{where}.teacher", message))
+            table.setdefault("members", [teacher])
         own = {"name", "label", "members", "backbones"}
         given = {key: table.pop(key) for key in list(table) if key not in own}
         table["parameters"] = {k: v for k, v in given.items() if isinstance(v, Scalar)}

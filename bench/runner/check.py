@@ -115,9 +115,9 @@ def check_whole(suite: Suite) -> list[Mistake]:
                 found.append(Mistake(f"{section}[{i}]", f"is the same as {labels[key]}"))
             labels.setdefault(key, f"{section}[{i}]")
     specs = [methods.registry()[entry.name].spec for entry in suite.methods]
-    if not suite.backbones and any(spec.needs is not Needs.INPUTS for spec in specs):
-        needing = next(spec.name for spec in specs if spec.needs is not Needs.INPUTS)
-        found.append(Mistake("backbone", f"method {needing!r} needs at least one [[backbone]]"))
+    needing = [spec.name for spec in specs if spec.needs not in {Needs.INPUTS, Needs.MEMBERS}]
+    if not suite.backbones and needing:
+        found.append(Mistake("backbone", f"method {needing[0]!r} needs at least one [[backbone]]"))
     size = len(suite.tasks) * max(1, len(suite.backbones)) * len(suite.methods)
     size *= suite.draws * suite.seeds
     if size > CELLS_MOST:
