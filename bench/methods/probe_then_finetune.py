@@ -73,7 +73,9 @@ def probe(features: Any, train: Split, strength: float, context: Context) -> Any
     head = training.linear(features.shape[1], len(seen), context.seed, context.device)
     if len(seen) == 1:
         return head
-    size = np.sqrt(np.mean(np.square(features)))  # the penalty is of features of mean square 1
+    # a probe that fits few items without loss would leave nothing to train by: the penalty is that
+    # of `probe`, of features of length 1
+    size = np.sqrt(np.mean(np.sum(np.square(features), axis=1)))
     (found,) = solve([Problem(features / size, targets.astype(np.int64), strength)])
     weights, biases = found.weights / size, found.intercepts
     if len(seen) == 2:  # one vector: a softmax of it and nothing
