@@ -43,9 +43,11 @@ def told(spec: MethodSpec) -> str:
         [
             START,
             "",
-            f"Works on {modalities}. Needs {spec.needs.value}.{members}"
-            f" {'Depends on the seed.' if not spec.deterministic else 'The seed changes nothing.'}"
-            f" Source: {spec.reference}.",
+            (
+                f"Works on {modalities}. Needs {spec.needs.value}.{members}"
+                f" {'Depends on the seed.' if not spec.deterministic else 'The seed changes nothing.'}"
+                f" Source: {spec.reference}."
+            ),
             "",
             tabulate(rows, ["parameter", "default", "allowed", "what"], tablefmt="github")
             if rows
