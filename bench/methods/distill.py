@@ -23,6 +23,7 @@ from bench.core.method import (
     Scalar,
 )
 from bench.core.task import Input, Split
+from bench.methods import _trained as trained
 from bench.methods import _training as training
 from bench.methods._layers import groups, train_only
 from bench.methods._training import Recipe
@@ -74,7 +75,7 @@ class Distill:
         parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the weights
         context: Context,
     ) -> Fitted:
-        return training.restored(context.trainable(), state, context)
+        return trained.restored(context.trainable(), state, context)
 
     def fit(
         self,
@@ -89,8 +90,8 @@ class Distill:
         seen = np.flatnonzero(told.max(axis=0) > 0)
         trainable = context.trainable()
         train_only(trainable.network.encoder, str(parameters["trainable"]))
-        width = training.width_of(trainable, inputs)
-        head = training.linear(width, len(seen), context.seed, context.device)
+        width = trained.width_of(trainable, inputs)
+        head = trained.linear(width, len(seen), context.seed, context.device)
         matched = None
         if float(parameters["match"]) > 0:
             matched = teacher_features(teacher, inputs)
@@ -101,7 +102,7 @@ class Distill:
             "teacher": teacher.label,
             "transfer": len(inputs) - len(train),
         }
-        return training.finished(trainable, head, seen, context, facts)
+        return trained.finished(trainable, head, seen, context, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def learn(
     wanted = None
     if lesson.features is not None:
         width = head.in_features
-        mapping = training.linear(width, lesson.features.shape[1], context.seed + 1, context.device)
+        mapping = trained.linear(width, lesson.features.shape[1], context.seed + 1, context.device)
         wanted = torch.from_numpy(lesson.features).to(context.device)
         parts.append(mapping)
         outer.append(mapping)

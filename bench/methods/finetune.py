@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from bench.core.backbone import Trainable
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.task import Split
+from bench.methods import _trained as trained
 from bench.methods import _training as training
 from bench.methods._layers import groups, train_only
-from bench.methods._training import Recipe, Trained
+from bench.methods._trained import Trained
+from bench.methods._training import Recipe
 
 PARTS = ("all", "head", "bias", "norm", *(f"last-{n}" for n in range(1, 13)))
 
@@ -58,15 +60,15 @@ class Finetune:
         parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the weights
         context: Context,
     ) -> Fitted:
-        return training.restored(context.trainable(), state, context)
+        return trained.restored(context.trainable(), state, context)
 
     def fit(
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context
     ) -> Fitted:
         trainable = context.trainable()
         train_only(trainable.network.encoder, str(parameters["trainable"]))
-        width = training.width_of(trainable, train.inputs)
-        head = training.linear(width, len(np.unique(train.targets)), context.seed, context.device)
+        width = trained.width_of(trainable, train.inputs)
+        head = trained.linear(width, len(np.unique(train.targets)), context.seed, context.device)
         return tune_network(trainable, head, parameters, train, validation, context)
 
 
@@ -86,8 +88,8 @@ def tune_network(
     import torch
 
     patience = int(parameters["patience"])
-    learned, held = training.with_validation(train, validation, patience, context.seed)
-    data = training.numbered(trainable, learned)
+    learned, held = trained.with_validation(train, validation, patience, context.seed)
+    data = trained.numbered(trainable, learned)
     targets = torch.from_numpy(data.targets).to(context.device)
     dropout = torch.nn.Dropout(float(parameters["dropout"]))
     model = torch.nn.ModuleList([trainable.network, dropout, head])
@@ -112,9 +114,9 @@ def tune_network(
         context,
         None
         if held is None
-        else lambda: training.accuracy_of(trainable, head, held, data.seen, context),
+        else lambda: trained.accuracy_of(trainable, head, held, data.seen, context),
     )
-    return training.finished(trainable, head, data.seen, context, {"epochs": epochs})
+    return trained.finished(trainable, head, data.seen, context, {"epochs": epochs})
 
 
 METHODS: tuple[Method, ...] = (Finetune(),)

@@ -25,6 +25,7 @@ from bench.core.method import (
 )
 from bench.core.predictions import Predictions
 from bench.core.task import Input, Split
+from bench.methods import _trained as trained
 from bench.methods import _training as training
 from bench.methods._layers import blocks
 from bench.methods.finetune import tune_network
@@ -74,7 +75,7 @@ SPEC = MethodSpec(
 class Adapted:
     """A fit whose adapters were merged: it predicts at the backbone's own cost."""
 
-    inner: training.Trained
+    inner: trained.Trained
     adapters: dict[str, NDArray[Any]]  # by their names before they were merged
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
@@ -110,9 +111,9 @@ class Lora:
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context
     ) -> Fitted:
         trainable = context.trainable()
-        width = training.width_of(trainable, train.inputs)
+        width = trained.width_of(trainable, train.inputs)
         adapted(trainable, parameters, context.seed)
-        head = training.linear(width, len(np.unique(train.targets)), context.seed, context.device)
+        head = trained.linear(width, len(np.unique(train.targets)), context.seed, context.device)
         fitted = tune_network(trainable, head, parameters, train, validation, context)
         return merged(trainable, fitted)
 
@@ -121,12 +122,12 @@ class Lora:
     ) -> Fitted:
         trainable = context.trainable()
         adapted(trainable, parameters, context.seed)
-        return merged(trainable, training.restored(trainable, state, context))
+        return merged(trainable, trained.restored(trainable, state, context))
 
 
-def merged(trainable: Trainable, fitted: training.Trained) -> Adapted:
+def merged(trainable: Trainable, fitted: trained.Trained) -> Adapted:
     """A fit with its adapters folded into the weights that they adapt."""
-    adapters = training.changed_weights(trainable.network)
+    adapters = trained.changed_weights(trainable.network)
     trainable.network.encoder = trainable.network.encoder.merge_and_unload()
     return Adapted(fitted, adapters)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.task import Split
+from bench.methods import _trained as trained
 from bench.methods import _training as training
 from bench.methods import finetune
 from bench.methods._layers import train_only
@@ -51,13 +52,13 @@ class ProbeThenFinetune:
         parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the weights
         context: Context,
     ) -> Fitted:
-        return training.restored(context.trainable(), state, context)
+        return trained.restored(context.trainable(), state, context)
 
     def fit(
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context
     ) -> Fitted:
         trainable = context.trainable()
-        features = training.frozen_features(trainable, train.inputs, context, normalize=False)
+        features = trained.frozen_features(trainable, train.inputs, context, normalize=False)
         head = probe(features, train, float(parameters["C"]), context)
         train_only(trainable.network.encoder, str(parameters["trainable"]))
         return finetune.tune_network(trainable, head, parameters, train, validation, context)
@@ -70,7 +71,7 @@ def probe(features: Any, train: Split, strength: float, context: Context) -> Any
     from bench.methods._logistic import Problem, solve
 
     seen, targets = np.unique(train.targets, return_inverse=True)
-    head = training.linear(features.shape[1], len(seen), context.seed, context.device)
+    head = trained.linear(features.shape[1], len(seen), context.seed, context.device)
     if len(seen) == 1:
         return head
     # a probe that fits few items without loss would leave nothing to train by: the penalty is that

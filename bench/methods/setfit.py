@@ -24,6 +24,7 @@ from bench.core.method import (
 )
 from bench.core.predictions import Predictions, spread
 from bench.core.task import Input, Split
+from bench.methods import _trained as trained
 from bench.methods import _training as training
 from bench.methods._layers import groups
 from bench.methods._training import Recipe
@@ -72,9 +73,7 @@ class Contrasted:
         if self.model is None:
             rows = np.ones((len(inputs), 1))
         else:
-            features = training.frozen_features(
-                self.trainable, inputs, self.context, normalize=True
-            )
+            features = trained.frozen_features(self.trainable, inputs, self.context, normalize=True)
             rows = self.model.predict_proba(features)
         if not np.isfinite(rows).all():
             raise DivergedError("the network predicts NaN or Inf")
@@ -92,7 +91,7 @@ class Contrasted:
         head = {}
         if self.model is not None:
             head = {"head.weights": self.model.coef_, "head.biases": self.model.intercept_}
-        return {"seen": self.seen, **head, **training.changed_weights(self.trainable.network)}
+        return {"seen": self.seen, **head, **trained.changed_weights(self.trainable.network)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class SetFit:
         self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
     ) -> Fitted:
         trainable = context.trainable()
-        count = training.put_weights(trainable.network, state)
+        count = trained.put_weights(trainable.network, state)
         model = head_of(state, parameters, context.seed)
         return Contrasted(trainable, model, state["seen"], context, count, {})
 
@@ -127,14 +126,14 @@ class SetFit:
         )
         if len(pairs):
             contrast(trainable, train, targets, pairs, parameters, context)
-        trained = sum(p.numel() for p in trainable.network.parameters() if p.requires_grad)
+        count = sum(p.numel() for p in trainable.network.parameters() if p.requires_grad)
         model = None
         if len(seen) > 1:
             model = logistic(parameters["C"], 1000, context.seed)
-            features = training.frozen_features(trainable, train.inputs, context, normalize=True)
+            features = trained.frozen_features(trainable, train.inputs, context, normalize=True)
             fit_quietly(model, features, targets)
         told: dict[str, Scalar] = {"pairs": len(pairs)}
-        return Contrasted(trainable, model, seen, context, trained, told)
+        return Contrasted(trainable, model, seen, context, count, told)
 
 
 def head_of(state: Mapping[str, NDArray[Any]], parameters: Parameters, seed: int) -> Any:

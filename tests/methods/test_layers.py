@@ -9,7 +9,7 @@ from bench.core.errors import NotApplicableError
 from bench.core.method import Needs
 from bench.core.task import Modality
 from bench.methods._layers import blocks, depths, groups, train_only
-from bench.methods._training import linear
+from bench.methods._trained import linear
 
 BOTH = pytest.mark.parametrize("modality", [Modality.TEXT, Modality.IMAGE])
 

@@ -13,7 +13,7 @@ from bench.core.errors import NotApplicableError
 from bench.core.method import Needs
 from bench.core.suite import Precision
 from bench.core.task import Modality
-from bench.methods import _training as training
+from bench.methods import _trained as trained
 from bench.methods import registry
 from bench.methods.lora import SPEC, adapted, merged, targets
 
@@ -35,8 +35,8 @@ def changing(trainable):
 
 
 def merge(trainable, context):
-    head = training.linear(32, context.classes, 0, "cpu")
-    fitted = training.finished(trainable, head, np.arange(context.classes), context)
+    head = trained.linear(32, context.classes, 0, "cpu")
+    fitted = trained.finished(trainable, head, np.arange(context.classes), context)
     return merged(trainable, fitted)
 
 
@@ -58,11 +58,11 @@ def test_merged_predictions_equal_the_unmerged(kit, modality, kind):
     shaken(trainable)
     before = pooled(trainable, some)
     assert np.abs(before - pristine).max() > 1e-2
-    judged = training.frozen_features(trainable, some, context, normalize=False)
+    judged = trained.frozen_features(trainable, some, context, normalize=False)
     np.testing.assert_allclose(judged, before, atol=1e-5)  # what early stopping looks at
     merge(trainable, context)
     np.testing.assert_allclose(pooled(trainable, some), before, atol=1e-5)
-    after = training.frozen_features(trainable, some, context, normalize=False)
+    after = trained.frozen_features(trainable, some, context, normalize=False)
     np.testing.assert_allclose(after, before, atol=1e-5)
 
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from bench.core.task import Modality
-from bench.methods import _training as training
+from bench.methods import _trained as trained
 from bench.methods import registry
 
 BOTH = pytest.mark.parametrize("modality", [Modality.TEXT, Modality.IMAGE])
@@ -28,7 +28,7 @@ def test_before_training_it_predicts_what_logistic_regression_does(kit, modality
     found = fit(context, train, **STILL, C=1.0).predict(test.inputs).probabilities
     trainable = context.trainable()
     rows, others = (
-        training.frozen_features(trainable, split.inputs, context, normalize=False).astype(float)
+        trained.frozen_features(trainable, split.inputs, context, normalize=False).astype(float)
         for split in (train, test)
     )
     size = np.sqrt(np.square(rows).sum(axis=1).mean())

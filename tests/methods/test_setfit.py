@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.core.task import Modality
-from bench.methods import _training as training
+from bench.methods import _trained as trained
 from bench.methods import registry
 from bench.methods.setfit import draw_pairs
 
@@ -59,7 +59,7 @@ def test_training_brings_a_class_together_and_others_apart(kit, modality):
     assert fitted.facts() == {"pairs": 600}
 
     def contrast(trainable):
-        rows = training.frozen_features(trainable, train.inputs, context, normalize=True)
+        rows = trained.frozen_features(trainable, train.inputs, context, normalize=True)
         cosines = rows @ rows.T
         same = train.targets[:, None] == train.targets[None]
         return cosines[same].mean() - cosines[~same].mean()

@@ -12,9 +12,11 @@ from bench.core.errors import DivergedError
 from bench.core.method import Needs
 from bench.core.predictions import softmax
 from bench.core.task import Modality, Split
+from bench.methods import _trained as trained
 from bench.methods import _training as training
 from bench.methods import registry
-from bench.methods._training import Recipe, batches, with_validation
+from bench.methods._trained import with_validation
+from bench.methods._training import Recipe, batches
 
 BOTH = pytest.mark.parametrize("modality", [Modality.TEXT, Modality.IMAGE])
 QUICK = {"least_steps": 1, "epochs": 1, "batch_size": 32, "learning_rate": 1e-3}
@@ -157,16 +159,16 @@ def test_frozen_features_are_what_the_network_itself_says(kit, modality):
     train = kit.splits[modality][0].take(np.arange(24))
     context = kit.context(modality)
     trainable = context.trainable()
-    fast = training.frozen_features(trainable, train.inputs, context, normalize=False)
+    fast = trained.frozen_features(trainable, train.inputs, context, normalize=False)
     prepared = trainable.prepare(train.inputs)
     trainable.network.eval()
     with torch.no_grad():
         own = trainable.network(trainable.collate(prepared, np.arange(24))).numpy()
     np.testing.assert_allclose(fast, own, atol=1e-5)
-    unit = training.frozen_features(trainable, train.inputs, context, normalize=True)
+    unit = trained.frozen_features(trainable, train.inputs, context, normalize=True)
     length = np.linalg.norm(own, axis=1, keepdims=True)
     np.testing.assert_allclose(unit, own / length, atol=1e-5)
-    assert training.width_of(trainable, train.inputs) == own.shape[1] == 32
+    assert trained.width_of(trainable, train.inputs) == own.shape[1] == 32
 
 
 @BOTH
@@ -175,11 +177,11 @@ def test_frozen_features_follow_the_weights(kit, modality):
     train = kit.splits[modality][0].take(np.arange(8))
     context = kit.context(modality)
     trainable = context.trainable()
-    before = training.frozen_features(trainable, train.inputs, context, normalize=False)
+    before = trained.frozen_features(trainable, train.inputs, context, normalize=False)
     with torch.no_grad():
         for parameter in trainable.network.parameters():
             parameter.mul_(1.1)
-    after = training.frozen_features(trainable, train.inputs, context, normalize=False)
+    after = trained.frozen_features(trainable, train.inputs, context, normalize=False)
     assert np.abs(after - before).max() > 1e-3
 
 
@@ -209,7 +211,7 @@ def test_only_the_head_changes_where_only_it_may(kit):
     for name, value in fitted.trainable.network.state_dict().items():
         assert torch.equal(value, pristine[name])
     assert fitted.size().trained == 32 * 4 + 4
-    features = training.frozen_features(fitted.trainable, test.inputs, context, normalize=False)
+    features = trained.frozen_features(fitted.trainable, test.inputs, context, normalize=False)
     np.testing.assert_allclose(
         fitted.predict(test.inputs).probabilities,
         softmax(features @ fitted.weights.T + fitted.biases),

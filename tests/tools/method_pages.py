@@ -38,6 +38,7 @@ def told(spec: MethodSpec) -> str:
         least, most = spec.members
         members = f" Members: {least}" if least == most else f" Members: {least} to {most}"
         members += "."
+    seed = "The seed changes nothing." if spec.deterministic else "Depends on the seed."
     modalities = ", ".join(sorted(spec.modalities))
     return "\n".join(
         [
@@ -45,7 +46,7 @@ def told(spec: MethodSpec) -> str:
             "",
             (
                 f"Works on {modalities}. Needs {spec.needs.value}.{members}"
-                f" {'Depends on the seed.' if not spec.deterministic else 'The seed changes nothing.'}"
+                f" {seed}"
                 f" Source: {spec.reference}."
             ),
             "",

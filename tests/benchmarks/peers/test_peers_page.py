@@ -11,7 +11,7 @@ from transformers import BertConfig, BertModel, TrainingArguments
 
 from bench.backbones.pooling import pool
 from bench.core.backbone import Pooling
-from bench.methods import _training, lora
+from bench.methods import _trained, lora
 from bench.methods._logistic import Problem, solve
 from bench.stats.ratios import Ratio
 from tests.benchmarks.peers import (
@@ -212,7 +212,7 @@ def test_the_other_classifier_pools_and_starts_as_benchs_does():
     model = rivals.classifier(encoder, 3, 0.1, seed=5).eval()
     mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
     batch = {"input_ids": torch.tensor([[2, 3, 4], [5, 6, 0]]), "attention_mask": mask}
-    head = _training.linear(8, 3, 5, "cpu")
+    head = _trained.linear(8, 3, 5, "cpu")
     with torch.no_grad():
         told = model(**batch, labels=torch.tensor([0, 2]))
         expected = head(pool(encoder(**batch).last_hidden_state, mask, Pooling.MEAN))
