@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from bench.core.errors import CellError, DivergedError, NotApplicableError
-from bench.core.method import Job, ManyMethod, Method, Needs, Parameters, Sized
+from bench.core.method import Job, ManyMethod, Method, Needs, Parameters, Restores, Sized
 from bench.core.task import Modality, Split
 from bench.methods import registry
 from bench.runner.execute import CellContext
@@ -109,6 +110,7 @@ every_learning_method = over(learns_a_head)
 every_training_method = over(lambda spec: spec.needs is Needs.MODULE)
 every_method_without_labels = over(lambda spec: not spec.labels)
 every_batching_method = over(lambda spec: spec.name in MANY)
+every_restoring_method = over(lambda spec: isinstance(registry()[spec.name], Restores))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -344,6 +346,20 @@ class Refusing:
         if inputs is self.refused.inputs:
             raise DivergedError("refused")
         return self.inner.features(inputs)
+
+
+@every_restoring_method
+def test_a_fit_that_was_kept_and_restored_predicts_the_same(problem, tmp_path):
+    fitted = problem.fit()
+    path = tmp_path / "fit.safetensors"
+    save_file({name: np.ascontiguousarray(a) for name, a in fitted.state().items()}, path)
+    context = problem.at(problem.train, seed=7)  # another start must not matter
+    again = problem.method.restore(load_file(path), problem.parameters, context)
+    some = problem.test.inputs[:30]
+    expected, found = (fit.predict(some).probabilities for fit in (fitted, again))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    if isinstance(fitted, Sized):
+        assert again.size().shipped == fitted.size().shipped
 
 
 @every_batching_method
