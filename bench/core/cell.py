@@ -93,8 +93,12 @@ class Cell:
 
     def __str__(self) -> str:
         control = f" [{self.control.value}]" if self.control else ""
+        rule = self.task.train
+        size = "" if rule.full else f" ({rule.per_class} per class)"
+        if rule.size is not None:
+            size = f" ({rule.size} items)"
         return (
-            f"{self.task.name} / {self.backbone_label} / {self.method_label}"
+            f"{self.task.name}{size} / {self.backbone_label} / {self.method_label}"
             f" / draw {self.draw} seed {self.seed}{control}"
         )
 

@@ -214,7 +214,7 @@ def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredM
     """
     if bench.store is None:
         raise MemberError("there is no store to look members up in")
-    record = record_of(cell, bench.store)
+    record = record_of(cell, bench.store, bench.device)
     source = bench.feature_source(cell, loaded.splits.train) if cell.backbone else None
 
     def refit() -> Fitted:

@@ -89,13 +89,13 @@ class StoredMember:
         return self.record.seconds_charged + (self._source.owed if self._source else 0.0)
 
 
-def record_of(cell: Cell, store: Store) -> Record:
-    """What a member came to.
+def record_of(cell: Cell, store: Store, device: str) -> Record:
+    """What a member came to on this kind of device.
 
     Raises:
         MemberError: if it has no result.
     """
-    record = store.find(cell.run_id)
+    record = store.find(cell.run_id, device)
     if record is None or record.status is not Status.OK:
         why = "has not run" if record is None else "failed"
         raise MemberError(f"its member {cell.backbone_label} / {cell.method_label} {why}")

@@ -153,8 +153,9 @@ class Store:
                 chosen[record.run_id] = record
         return list(chosen.values())
 
-    def find(self, run_id: str) -> Record | None:
-        """The first success of a cell, or its last attempt; None where there is none.
+    def find(self, run_id: str, device: str) -> Record | None:
+        """The first success of a cell on a kind of device, or its last attempt there; None where
+        there is none: a score of the CPU does not stand for one of the GPU.
 
         Raises:
             StoreError: naming the file that cannot be read.
@@ -162,9 +163,11 @@ class Store:
         found: Record | None = None
         for _, _, name in sorted(n for n in self._names() if n[0] == run_id):
             path = f"{self.folder}/records/{name}"
-            found = decode(_read(path), path)
-            if found.status is Status.OK:
-                break
+            record = decode(_read(path), path)
+            if record.provenance.device == device:
+                found = record
+                if record.status is Status.OK:
+                    break
         return found
 
     def predictions(self, record: Record) -> Items:

@@ -252,10 +252,11 @@ def test_find_gives_the_first_success(run):
     _, outcome = run(fail={"probe": "killed"})
     store = Store(outcome.folder)
     probe = next(cell for cell in outcome.plan.cells if cell.method_label == "probe")
-    assert store.find(probe.run_id).status is Status.FAILED
-    assert store.find("0" * 64) is None
+    assert store.find(probe.run_id, "cpu").status is Status.FAILED
+    assert store.find("0" * 64, "cpu") is None
     _, outcome = run()
-    found = store.find(probe.run_id)
+    found = store.find(probe.run_id, "cpu")
     assert (found.status, found.attempt) == (Status.OK, 2)
     store.add(dataclasses.replace(found, attempt=3, metrics={}))
-    assert store.find(probe.run_id) == found
+    assert store.find(probe.run_id, "cpu") == found
+    assert store.find(probe.run_id, "cuda") is None
