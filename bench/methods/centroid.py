@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.predictions import softmax
 from bench.core.task import Split
-from bench.methods.heads import Features, Head, Scaling, learnable, scaling_parameter
+from bench.methods.heads import (
+    Arrays,
+    Features,
+    Head,
+    Probabilities,
+    Scaling,
+    learnable,
+    restored,
+    scaling_parameter,
+)
 
 SPEC = MethodSpec(
     name="centroid",
@@ -33,6 +42,14 @@ class Centroid:
 
     spec: MethodSpec = SPEC
 
+    def restore(
+        self,
+        state: Arrays,
+        parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the arrays
+        context: Context,
+    ) -> Fitted:
+        return restored(state, context, _nearest)
+
     def fit(
         self,
         parameters: Parameters,
@@ -46,13 +63,18 @@ class Centroid:
         means = _unit(
             np.stack([(data.features - origin)[data.targets == c].mean(axis=0) for c in classes])
         )
-        temperature = float(parameters["temperature"])
-        return Head(
-            context,
-            data.scale,
-            lambda features: softmax(_unit(features - origin) @ means.T / temperature),
-            data.seen,
-        )
+        arrays = {
+            "origin": np.atleast_1d(origin),
+            "means": means,
+            "temperature": np.array([float(parameters["temperature"])]),
+        }
+        return Head(context, data.scale, _nearest(arrays), data.seen, arrays)
+
+
+def _nearest(arrays: Arrays) -> Probabilities:
+    """Softmax of the cosines with `means` `(m, d)`, seen from `origin`."""
+    origin, means, temperature = arrays["origin"], arrays["means"], float(arrays["temperature"][0])
+    return lambda features: softmax(_unit(features - origin) @ means.T / temperature)
 
 
 def _unit(rows: Features) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from bench.core.method import (
 )
 from bench.core.predictions import ClassPredictions, Predictions, spread
 from bench.core.task import Input, Split
-from bench.methods.heads import Scaling, scaler
+from bench.methods.heads import Arrays, Scale, Scaling, part_of, scaler
 from bench.methods.probe import fit_quietly, logistic
 
 LEAST = 1e-6
@@ -97,6 +97,10 @@ class Weighted:
     def size(self) -> Size:
         return Size(0, self.weights.nbytes)
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The weights alone: members are cells of their own."""
+        return {"mean": self.weights}
+
     def facts(self) -> dict[str, Scalar]:
         named = zip(self.members, self.weights, strict=True)
         return {f"weight of {member.label}": float(weight) for member, weight in named}
@@ -108,7 +112,7 @@ class Stacked:
 
     members: Sequence[Member]
     model: Any
-    scales: Sequence[Any]  # of each member's features; empty where probabilities are stacked
+    scales: Sequence[Scale]  # of each member's features; empty where probabilities are stacked
     seen: NDArray[np.int64]
     classes: int
 
@@ -121,8 +125,14 @@ class Stacked:
         return spread(self.model.predict_proba(rows), self.seen, self.classes)
 
     def size(self) -> Size:
-        count = int(self.model.coef_.size)
-        return Size(count, 8 * count)
+        count = int(self.model.coef_.size + self.model.intercept_.size)
+        return Size(count, sum(array.nbytes for array in self.state().values()))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The regression, and the factors of the members' features where they are what it sees."""
+        factors = {f"factor.{at}": s.arrays["factor"] for at, s in enumerate(self.scales)}
+        model = {"weights": self.model.coef_, "biases": self.model.intercept_}
+        return {"seen": self.seen, **model, **factors}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +140,16 @@ class Ensemble:
     """See `SPEC`."""
 
     spec: MethodSpec = SPEC
+
+    def restore(self, state: Arrays, parameters: Parameters, context: Context) -> Fitted:
+        if "mean" in state:
+            return Weighted(context.members, state["mean"])
+        model = logistic(parameters["C"], 1000, context.seed)
+        model.coef_, model.intercept_ = state["weights"], state["biases"]
+        model.classes_ = np.arange(len(state["seen"]))
+        factors = part_of(state, "factor.")
+        scales = [Scale({"factor": factors[str(at)]}) for at in range(len(factors))]
+        return Stacked(context.members, model, scales, state["seen"], context.classes)
 
     def fit(
         self,
@@ -198,7 +218,7 @@ def said(told: Sequence[Predictions]) -> NDArray[np.float64]:
 
 def stacked(
     members: Sequence[Member],
-    scales: Sequence[Any],
+    scales: Sequence[Scale],
     rows: NDArray[Any],
     targets: NDArray[np.int64],
     parameters: Parameters,

@@ -12,7 +12,17 @@ from bench.core.errors import DivergedError
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.task import Split
 from bench.methods._threads import few_threads
-from bench.methods.heads import Features, Head, Scaling, constant, learnable, scaling_parameter
+from bench.methods.heads import (
+    Arrays,
+    Features,
+    Head,
+    Probabilities,
+    Scaling,
+    constant,
+    learnable,
+    restored,
+    scaling_parameter,
+)
 
 SPEC = MethodSpec(
     name="head-sgd",
@@ -47,6 +57,14 @@ class HeadSgd:
 
     spec: MethodSpec = SPEC
 
+    def restore(
+        self,
+        state: Arrays,
+        parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the arrays
+        context: Context,
+    ) -> Fitted:
+        return restored(state, context, lambda arrays: _restored(arrays, context.device))
+
     def fit(
         self,
         parameters: Parameters,
@@ -65,6 +83,7 @@ class HeadSgd:
             data.scale,
             lambda features: _probabilities(network, features, context.device),
             data.seen,
+            _arrays(network),
         )
 
 
@@ -124,6 +143,33 @@ def _network(width: int, hidden: int, classes: int, random: Any) -> Any:
     torch.nn.init.kaiming_normal_(first.weight, nonlinearity="relu", generator=random)
     torch.nn.init.zeros_(first.bias)
     return torch.nn.Sequential(first, torch.nn.ReLU(), last)
+
+
+def _arrays(network: Any) -> dict[str, NDArray[Any]]:
+    """Weights and biases, those of the hidden layer under names of their own."""
+    layers = [network] if not hasattr(network, "__len__") else [network[0], network[-1]]
+    names = ["", "hidden."][: len(layers)][::-1]
+    return {
+        f"{name}{kind}": tensor.detach().cpu().numpy()
+        for name, layer in zip(names, layers, strict=True)
+        for kind, tensor in (("weights", layer.weight), ("biases", layer.bias))
+    }
+
+
+def _restored(arrays: Arrays, device: str) -> Probabilities:
+    """The network of `_arrays`."""
+    import torch
+
+    first = arrays["hidden.weights"] if "hidden.weights" in arrays else arrays["weights"]
+    hidden = len(first) if "hidden.weights" in arrays else 0
+    network = _network(first.shape[1], hidden, len(arrays["weights"]), torch.Generator())
+    layers = [network[0], network[-1]] if hidden else [network]
+    with torch.no_grad():
+        for name, layer in zip(["hidden.", ""][-len(layers) :], layers, strict=True):
+            layer.weight.copy_(torch.from_numpy(arrays[f"{name}weights"]))
+            layer.bias.copy_(torch.from_numpy(arrays[f"{name}biases"]))
+    network.to(device).eval()
+    return lambda features: _probabilities(network, features, device)
 
 
 def _probabilities(network: Any, features: Features, device: str) -> NDArray[np.floating]:

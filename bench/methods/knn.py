@@ -11,10 +11,13 @@ from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parame
 from bench.core.task import Split
 from bench.methods._threads import few_threads
 from bench.methods.heads import (
+    Arrays,
     Features,
     Head,
+    Probabilities,
     Scaling,
     learnable,
+    restored,
     scaling_parameter,
 )
 
@@ -47,6 +50,14 @@ class NearestNeighbours:
 
     spec: MethodSpec = SPEC
 
+    def restore(
+        self,
+        state: Arrays,
+        parameters: Parameters,
+        context: Context,
+    ) -> Fitted:
+        return restored(state, context, lambda arrays: _votes(arrays, parameters))
+
     def fit(
         self,
         parameters: Parameters,
@@ -54,24 +65,30 @@ class NearestNeighbours:
         validation: Split | None,  # noqa: ARG002 -- nothing is stopped early
         context: Context,
     ) -> Fitted:
-        from sklearn.neighbors import KNeighborsClassifier
-
         data = learnable(train, context, parameters["scaling"])
-        items = len(data.targets)
-        model = KNeighborsClassifier(
-            n_neighbors=min(int(parameters["k"]), items),
-            metric=parameters["metric"],
-            weights=parameters["weights"],
-            algorithm="brute",
-        )
-        model.fit(data.features, data.targets)
+        arrays: Arrays = {"features": data.features, "targets": data.targets}
+        return Head(context, data.scale, _votes(arrays, parameters), data.seen, arrays)
 
-        def probabilities(features: Features) -> NDArray[np.floating]:
-            with few_threads(features.size * items):
-                votes: NDArray[np.floating] = model.predict_proba(features)
-                return votes
 
-        return Head(context, data.scale, probabilities, data.seen)
+def _votes(arrays: Arrays, parameters: Parameters) -> Probabilities:
+    """The votes of the items that there are."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    items = len(arrays["targets"])
+    model = KNeighborsClassifier(
+        n_neighbors=min(int(parameters["k"]), items),
+        metric=parameters["metric"],
+        weights=parameters["weights"],
+        algorithm="brute",
+    )
+    model.fit(arrays["features"], arrays["targets"])
+
+    def probabilities(features: Features) -> NDArray[np.floating]:
+        with few_threads(features.size * items):
+            votes: NDArray[np.floating] = model.predict_proba(features)
+            return votes
+
+    return probabilities
 
 
 METHODS: tuple[Method, ...] = (NearestNeighbours(),)

@@ -25,11 +25,14 @@ from bench.core.task import Split
 from bench.methods._logistic import Problem, solve
 from bench.methods._threads import few_threads
 from bench.methods.heads import (
+    Arrays,
     Head,
     Learnable,
     Scaling,
     constant,
     learnable,
+    linear,
+    restored,
     scaling_parameter,
 )
 
@@ -76,6 +79,14 @@ class Probe:
 
     spec: MethodSpec = SPEC
 
+    def restore(
+        self,
+        state: Arrays,
+        parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the arrays
+        context: Context,
+    ) -> Fitted:
+        return restored(state, context, linear)
+
     def fit(
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context
     ) -> Fitted:
@@ -107,7 +118,10 @@ class Probe:
             ]
             found = solve(problems, tolerance=tolerance, max_iter=max_iter, device=context.device)
             for (number, data), solution in zip(group.items(), found, strict=True):
-                answers[number] = Head(context, data.scale, solution.probabilities, data.seen)
+                arrays = {"weights": solution.weights, "biases": solution.intercepts}
+                answers[number] = Head(
+                    context, data.scale, solution.probabilities, data.seen, arrays
+                )
         return [answers[number] for number in range(len(jobs))]
 
 
@@ -127,7 +141,8 @@ def _learnables(jobs: Sequence[Job], context: Context) -> list[Learnable | CellE
 def _by_scikit_learn(parameters: Parameters, data: Learnable, context: Context) -> Head:
     model = logistic(parameters["C"], parameters["max_iter"], context.seed, parameters["tolerance"])
     fit_quietly(model, data.features, data.targets)
-    return Head(context, data.scale, model.predict_proba, data.seen)
+    arrays = {"weights": model.coef_, "biases": model.intercept_}
+    return Head(context, data.scale, model.predict_proba, data.seen, arrays)
 
 
 def logistic(strength: object, max_iter: object, seed: int, tolerance: object = TOLERANCE) -> Any:

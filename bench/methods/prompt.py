@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,12 +66,24 @@ class Prompted:
     def size(self) -> Size:
         return Size(0, len(self.before.encode("utf-8")))
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What stands before each text, as UTF-8."""
+        return {"before": np.frombuffer(self.before.encode("utf-8"), dtype=np.uint8)}
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """See `SPEC`."""
 
     spec: MethodSpec = SPEC
+
+    def restore(
+        self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
+    ) -> Fitted:
+        before = state["before"].tobytes().decode("utf-8")
+        by_length = parameters["normalise"] == "length"
+        model, template = context.language_model(), str(parameters["template"])
+        return Prompted(model, before, template, endings_of(context), by_length)
 
     def fit(
         self,
@@ -79,9 +92,7 @@ class Prompt:
         validation: Split | None,  # noqa: ARG002 -- nothing is stopped early
         context: Context,
     ) -> Fitted:
-        names = [name.replace("_", " ") for name in context.class_names]
-        endings = tuple(f" {name}" for name in names)
-        template = str(parameters["template"])
+        endings, template = endings_of(context), str(parameters["template"])
         parts = [str(parameters["instruction"])] if parameters["instruction"] else []
         for item in in_turn(train.targets, int(parameters["examples"]), context.seed):
             text = template.replace("{}", str(train.inputs[item]))
@@ -89,6 +100,11 @@ class Prompt:
         before = "".join(f"{part}\n\n" for part in parts)
         by_length = parameters["normalise"] == "length"
         return Prompted(context.language_model(), before, template, endings, by_length)
+
+
+def endings_of(context: Context) -> tuple[str, ...]:
+    """The names of the classes as they would go on."""
+    return tuple(f" {name.replace('_', ' ')}" for name in context.class_names)
 
 
 def in_turn(targets: NDArray[np.int64], count: int, seed: int) -> list[int]:

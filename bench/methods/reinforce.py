@@ -24,7 +24,15 @@ from bench.core.method import (
 from bench.core.predictions import Predictions, softmax, spread
 from bench.core.task import Input, Split
 from bench.methods._threads import few_threads
-from bench.methods.heads import Features, Scaling, learnable, scaling_parameter
+from bench.methods.heads import (
+    Arrays,
+    Features,
+    Scale,
+    Scaling,
+    learnable,
+    part_of,
+    scaling_parameter,
+)
 
 SPEC = MethodSpec(
     name="reinforce",
@@ -69,7 +77,7 @@ class Policy:
 
     weights: NDArray[np.float64]
     biases: NDArray[np.float64]
-    scale: Any
+    scale: Scale
     seen: NDArray[np.int64]
     context: Context
     told: dict[str, Scalar]
@@ -81,11 +89,16 @@ class Policy:
         return spread(rows, self.seen, self.context.classes)
 
     def size(self) -> Size:
-        count = self.weights.size + self.biases.size
-        return Size(count, 4 * count)
+        shipped = sum(array.nbytes for array in self.state().values())
+        return Size(self.weights.size + self.biases.size, shipped)
 
     def facts(self) -> dict[str, Scalar]:
         return self.told
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The policy and the scaling of its features."""
+        scale = {f"scale.{name}": array for name, array in self.scale.arrays.items()}
+        return {"weights": self.weights, "biases": self.biases, "seen": self.seen, **scale}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,15 @@ class Reinforce:
     """See `SPEC`."""
 
     spec: MethodSpec = SPEC
+
+    def restore(
+        self,
+        state: Arrays,
+        parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the arrays
+        context: Context,
+    ) -> Fitted:
+        scale = Scale(part_of(state, "scale."))
+        return Policy(state["weights"], state["biases"], scale, state["seen"], context, {})
 
     def fit(
         self,

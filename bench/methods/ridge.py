@@ -11,10 +11,13 @@ from bench.core.predictions import softmax
 from bench.core.task import Split
 from bench.methods._threads import few_threads
 from bench.methods.heads import (
+    Arrays,
     Head,
     Scaling,
     constant,
     learnable,
+    linear,
+    restored,
     scaling_parameter,
 )
 
@@ -47,6 +50,14 @@ class Ridge:
 
     spec: MethodSpec = SPEC
 
+    def restore(
+        self,
+        state: Arrays,
+        parameters: Parameters,  # noqa: ARG002 -- all that they decided is in the arrays
+        context: Context,
+    ) -> Fitted:
+        return restored(state, context, linear)
+
     def fit(
         self,
         parameters: Parameters,
@@ -69,6 +80,11 @@ class Ridge:
             data.scale,
             lambda features: softmax(model.predict(features.astype(np.float64)) / temperature),
             data.seen,
+            {
+                "weights": model.coef_,
+                "biases": model.intercept_,
+                "temperature": np.array([temperature]),
+            },
         )
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
+from bench.core.method import (
+    Context,
+    Fitted,
+    Method,
+    MethodSpec,
+    Needs,
+    Parameter,
+    Parameters,
+    Size,
+)
 from bench.core.predictions import Predictions, spread
 from bench.core.task import Input, Modality, Split
 from bench.methods.probe import fit_quietly, logistic
@@ -54,12 +63,44 @@ class FittedTfidf:
             rows = self.model.predict_proba(self.vectorizer.transform(list(inputs)))
         return spread(rows, self.seen, self.classes)
 
+    def size(self) -> Size:
+        learned = 0 if self.model is None else self.model.coef_.size + self.model.intercept_.size
+        return Size(learned, sum(array.nbytes for array in self.state().values()))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Terms by their columns, as lines of UTF-8, their weights, and the classifier."""
+        found = {"seen": self.seen, "shares": self.shares}
+        if self.model is None:
+            return found
+        terms = "\n".join(self.vectorizer.get_feature_names_out()).encode("utf-8")
+        return {
+            **found,
+            "terms": np.frombuffer(terms, dtype=np.uint8),
+            "idf": self.vectorizer.idf_,
+            "weights": self.model.coef_,
+            "biases": self.model.intercept_,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Tfidf:
     """See `SPEC`."""
 
     spec: MethodSpec = SPEC
+
+    def restore(
+        self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
+    ) -> Fitted:
+        seen, shares = state["seen"], state["shares"]
+        if "weights" not in state:
+            return FittedTfidf(counter(parameters), None, seen, shares, context.classes)
+        terms = state["terms"].tobytes().decode("utf-8").split("\n")
+        vectorizer = counter(parameters, {term: at for at, term in enumerate(terms)})
+        vectorizer.idf_ = state["idf"]
+        model = logistic(parameters["C"], parameters["max_iter"], context.seed)
+        model.coef_, model.intercept_ = state["weights"], state["biases"]
+        model.classes_ = np.arange(len(seen))
+        return FittedTfidf(vectorizer, model, seen, shares, context.classes)
 
     def fit(
         self,
@@ -68,14 +109,7 @@ class Tfidf:
         validation: Split | None,  # noqa: ARG002 -- nothing is stopped early
         context: Context,
     ) -> Fitted:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        vectorizer = TfidfVectorizer(
-            sublinear_tf=True,
-            strip_accents="unicode",
-            ngram_range=(1, int(parameters["ngrams"])),
-            token_pattern=r"(?u)\b\w+\b",  # noqa: S106 -- one-letter words too: "u s" is two of them
-        )
+        vectorizer = counter(parameters)
         seen, targets = np.unique(train.targets, return_inverse=True)
         shares = np.bincount(targets) / len(targets)
         try:
@@ -87,6 +121,19 @@ class Tfidf:
         model = logistic(parameters["C"], parameters["max_iter"], context.seed)
         fit_quietly(model, features, targets)
         return FittedTfidf(vectorizer, model, seen, shares, context.classes)
+
+
+def counter(parameters: Parameters, vocabulary: dict[str, int] | None = None) -> Any:
+    """scikit-learn's weighted counts of words."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        sublinear_tf=True,
+        strip_accents="unicode",
+        ngram_range=(1, int(parameters["ngrams"])),
+        token_pattern=r"(?u)\b\w+\b",  # noqa: S106 -- one-letter words too: "u s" is two of them
+        vocabulary=vocabulary,
+    )
 
 
 METHODS: tuple[Method, ...] = (Tfidf(),)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,21 @@ class Named:
     def size(self) -> Size:
         return Size(0, self.directions.nbytes)
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The directions of the classes."""
+        return {"directions": self.directions}
+
 
 @dataclass(frozen=True, slots=True)
 class ZeroShot:
     """See `SPEC`."""
 
     spec: MethodSpec = SPEC
+
+    def restore(
+        self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
+    ) -> Fitted:
+        return Named(state["directions"], float(parameters["temperature"]), context)
 
     def fit(
         self,

@@ -357,7 +357,7 @@ def test_a_fit_that_was_kept_and_restored_predicts_the_same(problem, tmp_path):
     again = problem.method.restore(load_file(path), problem.parameters, context)
     some = problem.test.inputs[:30]
     expected, found = (fit.predict(some).probabilities for fit in (fitted, again))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, expected, atol=1e-5)  # a softmax in float32, or in float64
     if isinstance(fitted, Sized):
         assert again.size().shipped == fitted.size().shipped
 
