@@ -9,6 +9,9 @@ from bench.core.identity import PROTOCOL_VERSION, digest
 from bench.core.suite import BackboneEntry, Budget, Control, MethodEntry, Precision, TaskEntry
 from bench.core.task import Modality
 
+REPEATS = frozenset({"draw", "seed"})
+"""Parts of the identity that repeats of one configuration differ in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
@@ -45,7 +48,7 @@ class Cell:
         rule = self.task.train
         more: dict[str, Any] = {}  # what most cells do not have leaves no trace in their ids
         if self.members:
-            more["members"] = [member.run_id for member in self.members]
+            more["members"] = [member.configuration for member in self.members]
         if self.calibrate:
             more["calibrate"] = True
         return {
@@ -77,6 +80,15 @@ class Cell:
     def run_id(self) -> str:
         """sha256 of the identity (64 hex digits)."""
         return digest(self.identity)
+
+    @property
+    def configuration(self) -> str:
+        """sha256 of the identity without draw and seed: what a cell's repeats have in common.
+
+        Members are at a cell's own draw, so that this of them says which they are.
+        """
+        apart = {key: value for key, value in self.identity.items() if key not in REPEATS}
+        return digest(apart)
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -8,13 +8,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.core.cell import REPEATS
 from bench.core.identity import canonical_json, digest
 from bench.core.record import Record
 
 Labels: TypeAlias = tuple[str, str, str]
-
-REPEATS = frozenset({"draw", "seed"})
-"""Parts of the identity that repeats of one configuration differ in."""
 
 
 def in_order(records: Iterable[Record]) -> list[Record]:

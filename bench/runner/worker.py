@@ -62,8 +62,8 @@ def run_cell(cell: Cell, bench: Workbench, store: Store) -> Record:
         record = dataclasses.replace(result.record, predictions=hashlib.sha256(data).hexdigest())
         store.add_probabilities(record, _probabilities(result))
         store.add(record, data)
-    except StoreError:
-        raise
+    except (StoreError, EOFError, BrokenPipeError, ConnectionResetError):
+        raise  # the launcher is gone, which is no fault of the cell's
     except Exception as error:  # noqa: BLE001 -- whatever it is costs this cell alone
         record = failed(cell, attempt, bench.device, failure_of(error))
         store.add(record)

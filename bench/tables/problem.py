@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from bench.core.grouping import REPEATS
+from bench.core.cell import REPEATS
 from bench.core.identity import canonical_json
 from bench.core.record import Record
 
