@@ -136,7 +136,7 @@ def test_features_side_by_side_tell_what_none_tells_alone():
     assert accuracy(both.predict(TEST.inputs)) > 0.99
     alone = fitted([one, one], combine="features", C=100.0)
     assert accuracy(alone.predict(TEST.inputs)) < 0.7
-    assert both.size().trained == CLASSES * 8
+    assert both.size().trained == CLASSES * (8 + 1)
     with pytest.raises(NotApplicableError, match="no features"):
         fitted([one, knowing(0.5)], combine="features")
 
