@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 BINS = 15
 """Of confidence, equally wide (Guo et al., On Calibration of Modern Neural Networks, 2017)."""
@@ -50,6 +49,8 @@ def temperature(probabilities: Probabilities, targets: NDArray[np.int64]) -> flo
     Raises:
         ValueError: as `calibration` does.
     """
+    from scipy.optimize import minimize_scalar  # half a second, which no table needs
+
     p = _checked(probabilities, targets)
     logs = np.log(np.maximum(p, LEAST))
 

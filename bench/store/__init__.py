@@ -2,6 +2,6 @@
 
 from bench.store.predictions import Items, items_of, to_bytes
 from bench.store.publish import copy_final
-from bench.store.records import Store, replace
+from bench.store.records import Store, replace, uncollected
 
-__all__ = ["Items", "Store", "copy_final", "items_of", "replace", "to_bytes"]
+__all__ = ["Items", "Store", "copy_final", "items_of", "replace", "to_bytes", "uncollected"]

@@ -130,7 +130,7 @@ class Store:
         """
         folder = str(self.folder / "records")
         names = (f"{folder}/{name}" for _, _, name in sorted(self._names()))
-        with _uncollected():
+        with uncollected():
             return [decode(_read(name), name) for name in names]
 
     def final(self) -> list[Record]:
@@ -268,7 +268,7 @@ class Store:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without the cycle collector: 10,000 records are 300,000 objects, and no cycle among them.
 
     While they are made it would walk through all of them again and again, for as long as

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.store import Store, replace
+from bench.store import Store, replace, uncollected
 from bench.tables.board import Board, board
 from bench.tables.frame import frame, frame_of
 from bench.tables.render import FILES, Format, render
@@ -46,7 +46,8 @@ def table(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the w
         StoreError: if the folder holds no run, or a file in it is damaged.
         UserError: if there is no such format.
     """
-    return render(board(Store(Path(folder))), format)
+    with uncollected():
+        return render(board(Store(Path(folder))), format)
 
 
 def budget_curve(folder: str | Path, format: str = "md") -> str:  # noqa: A002
