@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertModel,
@@ -44,12 +45,17 @@ PER_CLASS = 20
 
 
 def save_tokenizer(folder: Path, texts: list[str]) -> int:
-    """Word pieces of `texts`; how many there are."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    """Word pieces of `texts`; how many there are.
+
+    Written out, not trained: the library's trainer breaks ties differently in every process.
+    """
+    words = sorted({word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower())})
+    letters = sorted({letter for word in words for letter in word})
+    pieces = dict.fromkeys([*SPECIAL, *letters, *(f"##{x}" for x in letters), *words])
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=SPECIAL, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )

@@ -53,10 +53,10 @@ def test_another_seed_draws_other_pairs():
 def test_training_brings_a_class_together_and_others_apart(kit, modality):
     train = kit.splits[modality][0]
     method = registry()["setfit"]
-    quick = {"most_pairs": 600, "learning_rate": 1e-3}
+    quick = {"most_pairs": 1200, "learning_rate": 3e-3}
     context = kit.context(modality)
     fitted = method.fit({**method.spec.defaults, **quick}, train, None, context)
-    assert fitted.facts() == {"pairs": 600}
+    assert fitted.facts() == {"pairs": 1200}
 
     def contrast(trainable):
         rows = trained.frozen_features(trainable, train.inputs, context, normalize=True)
