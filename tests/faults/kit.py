@@ -72,6 +72,6 @@ def table(rows: list[Trials], missing: dict[int, str]) -> str:
         sum(getattr(row, name) for row in merged.values())
         for name in ("tried", "survived", "acknowledged", "lost")
     )
-    lines += ["", f"{survived:,} of {tried:,} survived, {lost:,} of {acknowledged:,} "
-              "acknowledged results lost"]  # fmt: skip
+    kept = f"{lost:,} of {acknowledged:,} acknowledged results lost"
+    lines += ["", f"{survived:,} of {tried:,} survived, {kept}"]
     return "\n".join(lines)
