@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 
 from bench.core.backbone import Pooling, Weights
 from bench.core.method import Scalar
@@ -125,10 +125,15 @@ class MethodEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What every method of the suite may spend on one cell."""
+    """What every method of the suite may spend on one cell.
+
+    `seconds` is a deadline, after which the worker is ended; `memory_gb` limits the private
+    memory of the worker (10^9 bytes, libraries and kept data included: about 1 before any work).
+    """
 
     trials: Positive = 1
     seconds: Annotated[float, Ge(1)] | None = None
+    memory_gb: Annotated[float, Gt(0)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +149,7 @@ class Suite:
     precision: Precision = Precision.FP32
     budget: Budget = field(default_factory=Budget)
     calibrate: bool = False
+    retries: Annotated[int, Ge(0), Le(10)] = 1  # of a failure that can pass, such as a killed worker
     controls: tuple[Control, ...] = ()
     tasks: tuple[TaskEntry, ...] = ()
     backbones: tuple[BackboneEntry, ...] = ()
