@@ -2,7 +2,8 @@
 
 
 def pytest_benchmark_update_machine_info(config, machine_info):
-    machine_info.pop("node", None)
+    for name in ("node", "release"):
+        machine_info.pop(name, None)
 
 
 def pytest_benchmark_update_commit_info(config, commit_info):
