@@ -21,6 +21,7 @@ def run(
     device: str = "auto",
     locked: bool = False,
     retry_failed: bool = False,
+    workers: int | None = None,
 ) -> list[Record]:
     """Run what is not done yet of a suite file and return one record per cell.
 
@@ -30,6 +31,7 @@ def run(
         device: "auto", "cpu" or "cuda".
         locked: refuse data whose bytes differ from the suite's lock file.
         retry_failed: try again what failed for a reason that does not pass by itself.
+        workers: cells at a time; one for each GPU, and one on a CPU, where it is None.
 
     Raises:
         UserError: on a mistake in the suite, its data or its assets.
@@ -37,7 +39,7 @@ def run(
     from bench.runner.run import Options, run_suite
     from bench.tables import write_tables
 
-    options = Options(Path(runs), device, locked, retry_failed)
+    options = Options(Path(runs), device, locked, retry_failed, workers)
     outcome = run_suite(Path(suite), options)
     write_tables(outcome.folder)
     return list(outcome.records)

@@ -7,6 +7,7 @@ user's (also what a shell's usage error gives), 3 the gate cannot tell, 130 inte
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -81,20 +82,38 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed for good, too.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=256,
+            help="Cells at a time; threads are shared out, so times are of a busy machine."
+            " One for each GPU, and one on a CPU, where it is not said.",
+            show_default=False,
+        ),
+    ] = None,
+    json_lines: Annotated[
+        bool,
+        typer.Option("--json-lines", help="What happens, a JSON object a line, instead of words."),
+    ] = False,
 ) -> None:
-    """Run what is not done yet of a suite, and print its leaderboard."""
+    """Run what is not done yet of a suite, and print its leaderboard.
+
+    Ctrl-C once finishes the cells in hand; twice stops at once. The same command goes on.
+    """
     from bench.runner.progress import display
     from bench.runner.run import Options, minutes, run_suite
     from bench.tables import table, write_tables
 
-    options = Options(runs, device.value, locked, retry_failed)
+    options = Options(runs, device.value, locked, retry_failed, workers)
     try:
-        outcome = run_suite(suite, options, display())
+        outcome = run_suite(suite, options, display(json_lines=json_lines))
     except KeyboardInterrupt:
-        note(f"interrupted; finished cells are kept. Go on with: bench run {suite}")
+        note(f"interrupted; finished cells are kept. Go on with: {_again()}")
         raise typer.Exit(INTERRUPTED) from None
     write_tables(outcome.folder)
-    show(table(outcome.folder, "md"))
+    if not json_lines:
+        show(table(outcome.folder, "md"))
     if outcome.ran:
         expected = outcome.forecast
         note(
@@ -109,12 +128,50 @@ def run(
 
 
 @app.command()
-def plan(suite: SuitePath, locked: Locked = False) -> None:
-    """Show a suite's cells, what does not apply and why, and a forecast; nothing is written."""
+def plan(
+    suite: SuitePath,
+    locked: Locked = False,
+    jobs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a job file a cell into this folder, for `bench run-cell`.",
+            show_default=False,
+        ),
+    ] = None,
+    runs: Annotated[
+        Path, typer.Option(help="Where the suites' folders lie, for job files.")
+    ] = Path("runs"),
+) -> None:
+    """Show a suite's cells, what does not apply and why, and a forecast."""
+    from bench.runner.jobs import write_jobs
     from bench.runner.report import plan_lines
     from bench.runner.run import plan_suite
 
-    show(plan_lines(plan_suite(suite, locked=locked)))
+    found = plan_suite(suite, locked=locked)
+    show(plan_lines(found))
+    if jobs is not None:
+        write_jobs(jobs, found.cells, runs / found.suite.name)
+        note(f"{len(found.cells)} jobs: {jobs}")
+
+
+@app.command(name="run-cell")
+def run_cell(
+    job: Annotated[Path, typer.Argument(help="A job file (`bench plan --jobs`).")],
+    device: Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")] = (
+        Device.AUTO
+    ),
+) -> None:
+    """Execute one job and commit its record; one that has a result already is left as it is.
+
+    Complete in itself, for other machines and queues. Exit code 1: the cell failed.
+    """
+    from bench.runner.jobs import run_job
+    from bench.runner.progress import outcome
+
+    record = run_job(job, device.value)
+    note(f"{record.run_id[:12]}: {outcome(record)}")
+    if record.failure is not None:
+        raise typer.Exit(SOME_FAILED)
 
 
 @app.command()
@@ -302,6 +359,11 @@ def doctor() -> None:
     from bench.runner.doctor import report
 
     show(report())
+
+
+def _again() -> str:
+    """The command that was given, for a shell."""
+    return shlex.join(["bench", *sys.argv[1:]])
 
 
 def show(text: str) -> None:

@@ -149,7 +149,7 @@ class Suite:
     precision: Precision = Precision.FP32
     budget: Budget = field(default_factory=Budget)
     calibrate: bool = False
-    retries: Annotated[int, Ge(0), Le(10)] = 1  # of a failure that can pass, such as a killed worker
+    retries: Annotated[int, Ge(0), Le(10)] = 1  # of failures that can pass: a killed worker
     controls: tuple[Control, ...] = ()
     tasks: tuple[TaskEntry, ...] = ()
     backbones: tuple[BackboneEntry, ...] = ()

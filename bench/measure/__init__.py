@@ -1,5 +1,6 @@
 """Clocks, timing, the hardware's limits, energy, memory, launches and the environment."""
 
+from bench.measure.cards import gpus
 from bench.measure.ceiling import Ceiling, Shape, measure_ceiling
 from bench.measure.clock import Clock, Phases, wall
 from bench.measure.device_clock import (
@@ -55,6 +56,7 @@ __all__ = [
     "compare_clocks",
     "count_launches",
     "device_stopwatch",
+    "gpus",
     "interleave",
     "likely_device",
     "measure",

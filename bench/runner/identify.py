@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.core.cell import Cell
+from bench.core.method import Scalar
 from bench.core.record import SCHEMA, Failure, Record, Status
 from bench.measure import provenance
 
@@ -34,12 +35,18 @@ def precision_of(cell: Cell) -> str:
 
 
 def failed(cell: Cell, attempt: int, device: str, failure: Failure) -> Record:
-    """The record of a failed attempt."""
+    """The record of a failed attempt, with the limits that it had."""
+    limits: dict[str, Scalar] = {}
+    if cell.budget.seconds is not None:
+        limits["limit_seconds"] = cell.budget.seconds
+    if cell.budget.memory_gb is not None:
+        limits["limit_memory_gb"] = cell.budget.memory_gb
     return Record(
         **identity_fields(cell, attempt),
         main_metric=cell.task.main_metric or "accuracy",
         status=Status.FAILED,
         provenance=provenance(device, precision_of(cell), deterministic=False),
         trials_budget=cell.budget.trials,
+        facts=limits,
         failure=failure,
     )

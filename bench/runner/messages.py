@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core.cell import Cell
 from bench.core.record import Record
 
 
@@ -15,6 +16,15 @@ class Settings:
     store: Path
     cache: Path
     device: str  # "auto", "cpu" or "cuda"
+    threads: int | None = None  # of computation; None: as many as the process may use
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A cell to execute, complete in itself; `cell.needs` are the cells it builds on."""
+
+    cell: Cell
+    halvings: int = 0  # of the batch budget of extraction, after being out of memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,14 @@ class Ready:
     """The worker is up, on this kind of device."""
 
     device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The worker lives: its resident bytes, and the processor seconds it has used so far."""
+
+    bytes_resident: int
+    seconds_processor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +53,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A cell is finished and its record committed."""
+    """A cell is finished and its record committed; a `spent` worker ends after it."""
 
     record: Record
+    spent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from bench.core.cell import Cell
 from bench.core.record import Record, Status
+from bench.runner.forecast import Forecast
 from bench.runner.messages import Progress
 
 
@@ -22,9 +23,12 @@ class Display(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
     def say(self, line: str) -> None: ...
-    def start(self, total: int, done: int) -> None: ...
+    def planned(self, total: int, done: int, forecast: Forecast) -> None: ...
+    def started(self, cell: Cell) -> None: ...
     def inside(self, cell: Cell, progress: Progress) -> None: ...
     def finished(self, cell: Cell, record: Record) -> None: ...
+    def retrying(self, cell: Cell, record: Record) -> None: ...
+    def waiting(self, count: int) -> None: ...
 
 
 class Quiet:
@@ -38,11 +42,17 @@ class Quiet:
 
     def say(self, line: str) -> None: ...
 
-    def start(self, total: int, done: int) -> None: ...
+    def planned(self, total: int, done: int, forecast: Forecast) -> None: ...
+
+    def started(self, cell: Cell) -> None: ...
 
     def inside(self, cell: Cell, progress: Progress) -> None: ...
 
     def finished(self, cell: Cell, record: Record) -> None: ...
+
+    def retrying(self, cell: Cell, record: Record) -> None: ...
+
+    def waiting(self, count: int) -> None: ...
 
 
 class Lines(Quiet):
@@ -55,7 +65,7 @@ class Lines(Quiet):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
-    def start(self, total: int, done: int) -> None:
+    def planned(self, total: int, done: int, forecast: Forecast) -> None:  # noqa: ARG002
         self._total, self._done = total, done
 
     def finished(self, cell: Cell, record: Record) -> None:
@@ -93,7 +103,7 @@ class Bar(Quiet):
     def say(self, line: str) -> None:
         self._console.print(line, markup=False)
 
-    def start(self, total: int, done: int) -> None:
+    def planned(self, total: int, done: int, forecast: Forecast) -> None:  # noqa: ARG002
         self._rich.update(self._bar, total=total, completed=done, description="starting a worker")
 
     def inside(self, cell: Cell, progress: Progress) -> None:
@@ -115,6 +125,6 @@ def outcome(record: Record) -> str:
     return f"{record.main_metric} {value:.3f} in {record.seconds:.1f} s"
 
 
-def display() -> Display:
+def display(*, json_lines: bool = False) -> Display:  # noqa: ARG001
     """The display that fits stderr."""
     return Bar() if sys.stderr.isatty() else Lines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +16,15 @@ from bench.core.errors import StoreError, UserError
 from bench.core.record import Record, Status
 from bench.core.suite import Precision, Resolved, Suite
 from bench.measure import Clock, likely_device, wall
-from bench.runner.engine import Engine, LocalEngine
+from bench.runner.engine import MakeEngine, Placement
 from bench.runner.forecast import Forecast, forecast
+from bench.runner.local import LocalEngine
 from bench.runner.plan import Plan, make_plan, validated
 from bench.runner.precision import decide_apart, name_of
 from bench.runner.progress import Display, Quiet
-from bench.store import Store
+from bench.runner.schedule import Policy, Schedule, Stop, interruptible, to_do
+from bench.store import Leases, Store
 from bench.suite_file import read
-
-MAY_PASS = frozenset({"killed", "timeout", "out-of-memory", "member-missing"})
-"""Kinds of failure that another run tries again by itself."""
-
-MakeEngine = Callable[[Store, Path, str], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,7 @@ class Options:
     device: str = "auto"
     locked: bool = False
     retry_failed: bool = False
+    workers: int | None = None  # one for each GPU, and one on a CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +82,13 @@ def run_suite(
         UserError: on any mistake in the suite, its data or its assets, before a cell runs.
     """
     options, display = options or Options(), display or Quiet()
-    start = clock()
+    start, ran = clock(), 0
     with display:
         device = likely_device() if options.device == "auto" else options.device
         plan, lock = _planned(path, options.locked, display, device, decides=True)
         store = Store(options.runs / plan.suite.name)
         _require_writable(store.folder)
-        todo = _todo(plan.cells, store, device, options)
+        todo = to_do(plan.cells, store, device, _policy(plan, options))
         expected = forecast(plan, todo, device, _download(plan, todo))
         if todo:
             display.say(_summary(plan, todo, expected))
@@ -99,10 +97,10 @@ def run_suite(
         lock.save()
         store.write_suite(_described(plan, device))  # now, so that an interrupted run has a table
         if todo:
-            todo, device = _execute(plan, todo, device, store, options, display, engine)
+            ran, device = _execute(plan, todo, device, store, options, display, engine, expected)
             store.write_suite(_described(plan, device))
     records = tuple(store.final())
-    return Outcome(store.folder, plan, records, len(todo), expected, clock() - start)
+    return Outcome(store.folder, plan, records, ran, expected, clock() - start)
 
 
 def fetch(plan: Plan, cells: Iterable[Cell], display: Display) -> None:
@@ -198,16 +196,8 @@ def _require_writable(folder: Path) -> None:
         raise StoreError(f"{folder}: cannot be written to")
 
 
-def _todo(cells: Iterable[Cell], store: Store, device: str, options: Options) -> list[Cell]:
-    """Cells without a result on this kind of device, and failures that may pass."""
-    settled = set()
-    for record in store.records():
-        if record.provenance.device != device:
-            continue
-        kept = record.failure is not None and record.failure.kind not in MAY_PASS
-        if record.status is Status.OK or (kept and not options.retry_failed):
-            settled.add(record.run_id)
-    return [cell for cell in cells if cell.run_id not in settled]
+def _policy(plan: Plan, options: Options) -> Policy:
+    return Policy(plan.suite.retries, options.retry_failed)
 
 
 def _execute(
@@ -218,22 +208,32 @@ def _execute(
     options: Options,
     display: Display,
     engine: MakeEngine,
-) -> tuple[list[Cell], str]:
-    """Run the cells; returns those that were run and the kind of device they ran on."""
-    running = engine(store, cache_folder(), options.device)
-    display.start(len(plan.cells), len(plan.cells) - len(todo))
+    expected: Forecast,
+) -> tuple[int, str]:
+    """Run the cells; returns how many were run here, and the kind of device they ran on.
+
+    Raises:
+        KeyboardInterrupt: if the run was stopped; what was finished is kept.
+    """
+    placement = Placement(options.device, options.workers)
+    running = engine(store, cache_folder(), placement)
+    policy, stop = _policy(plan, options), Stop()
+    display.planned(len(plan.cells), len(plan.cells) - len(todo), expected)
     try:
-        running.start()
-        if running.device != likely:  # a GPU that torch cannot use, say
-            display.say(f"running on {running.device}, not on {likely}: see `bench doctor`")
-            todo = _todo(plan.cells, store, running.device, options)
-            display.start(len(plan.cells), len(plan.cells) - len(todo))
-        waiting = {cell.run_id: cell for cell in todo}
-        for record in running.run(todo, display.inside):
-            display.finished(waiting[record.run_id], record)
+        with interruptible(stop, display.say):
+            running.start()
+            device = running.device
+            if device != likely:  # a GPU that torch cannot use, say
+                display.say(f"running on {device}, not on {likely}: see `bench doctor`")
+                todo = to_do(plan.cells, store, device, policy)
+                display.planned(len(plan.cells), len(plan.cells) - len(todo), expected)
+            schedule = Schedule(todo, store, device, Leases(store.folder), display, policy)
+            schedule.run(running, stop)
     finally:
         running.close()
-    return todo, running.device
+    if stop.asked:
+        raise KeyboardInterrupt
+    return schedule.ran, device
 
 
 def _check_own_data(plan: Plan, todo: list[Cell]) -> None:

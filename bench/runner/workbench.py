@@ -18,7 +18,14 @@ from bench.core.identity import digest, generator, item_digest
 from bench.core.record import Extraction
 from bench.core.suite import Precision
 from bench.core.task import Input, Split, Splits, Task
-from bench.extract import EXTRACTION_VERSION, Budgets, FeatureCache, TokenCache, extract
+from bench.extract import (
+    DEFAULTS,
+    EXTRACTION_VERSION,
+    Budgets,
+    FeatureCache,
+    TokenCache,
+    extract,
+)
 from bench.measure.environment import device_name
 from bench.store import Store
 
@@ -85,6 +92,7 @@ class Workbench:
         self._features: dict[str, FeatureCache] = {}
         self.tokens = TokenCache(cache / "tokens")
         self.budgets = Budgets(cache / "budgets.json")
+        self.halvings = 0  # of batch budgets, for a cell that was out of memory before
         self.evidence: dict[Hashable, float] = {}  # LogME by features and labels
 
     def load(self, cell: Cell) -> Loaded:
@@ -146,8 +154,12 @@ class Workbench:
         return self._cache / "scratch" / run_id
 
     def budget(self, backbone: Backbone, precision: Precision) -> int | None:
-        """The batch budget that was found for a backbone here (`bench throughput` finds it)."""
-        return self.budgets.find(budget_name(backbone.spec, self.device, precision))
+        """The batch budget that was found for a backbone here (`bench throughput` finds it), or
+        a smaller one; None for the default."""
+        found = self.budgets.find(budget_name(backbone.spec, self.device, precision))
+        if not self.halvings:
+            return found
+        return max(1, (found or DEFAULTS[backbone.spec.modality, self.device]) >> self.halvings)
 
 
 class FeatureSource:

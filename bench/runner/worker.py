@@ -1,54 +1,111 @@
 """The process that executes cells, one after another: `python -m bench.runner.worker FD`.
 
 It speaks with the launcher over an inherited socket, commits each record itself
-before it says so, and leaves its standard output to the launcher's log file.
+before it says so, and leaves its standard output to the launcher, which keeps the last of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import hashlib
 import importlib
+import os
 import shutil
 import signal
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+import psutil
 
 from bench.core.cell import Cell
 from bench.core.errors import CellError, StoreError, UserError
-from bench.core.record import Failure, Record
+from bench.core.record import Failure, Record, Status
 from bench.runner.identify import failed
-from bench.runner.messages import Broken, Done, Progress, Ready, Settings
+from bench.runner.messages import Beat, Broken, Done, Progress, Ready, Settings
 from bench.runner.scrub import scrub, where
 from bench.runner.workbench import Workbench
 from bench.store import Store, items_of, to_bytes
 
+SPENT_BY = frozenset({"out-of-memory", "device-error"})
+"""Kinds of failure after which a process is no longer to be trusted."""
+SECONDS_A_BEAT = 1.0
+
+
+class Line:
+    """The launcher's end of the line; the heart beats from a thread of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._lock = connection, threading.Lock()
+
+    def send(self, message: object) -> None:
+        with self._lock:
+            self._connection.send(message)
+
+    def beat(self) -> None:
+        """Say again and again that this process lives; where nobody hears it any more, the
+        launcher was killed, and this process ends with whatever it started: the next launcher
+        has its cell run again."""
+        process = psutil.Process()
+        with contextlib.suppress(OSError):
+            while True:
+                self.send(Beat(process.memory_info().rss, time.process_time()))
+                time.sleep(SECONDS_A_BEAT)
+        os.killpg(0, signal.SIGKILL)
+
 
 def serve(connection: Connection) -> None:
-    """Execute the cells that arrive until None does."""
+    """Execute the jobs that arrive until None does."""
+    line = Line(connection)
     settings: Settings = connection.recv()
+    threading.Thread(target=line.beat, daemon=True).start()
     try:
         device = resolved_device(settings.device)
     except UserError as error:
-        connection.send(Broken(str(error)))
+        line.send(Broken(str(error)))
         return
+    if settings.threads is not None:
+        import torch
+
+        torch.set_num_threads(settings.threads)
     store = Store(settings.store)
-    bench = Workbench(device, settings.cache, lambda *p: connection.send(Progress(*p)), store)
+    bench = Workbench(device, settings.cache, lambda *p: line.send(Progress(*p)), store)
     warm()
-    connection.send(Ready(device))
-    while (cell := connection.recv()) is not None:
+    line.send(Ready(device))
+    while (job := connection.recv()) is not None:
         try:
-            connection.send(Done(run_cell(cell, bench, store)))
+            record = run_once(job.cell, bench, store, halvings=job.halvings)
         except StoreError as error:
-            connection.send(Broken(str(error)))
+            line.send(Broken(str(error)))
+            return
+        spent = record.failure is not None and record.failure.kind in SPENT_BY
+        line.send(Done(record, spent))
+        if spent:
             return
 
 
-def run_cell(cell: Cell, bench: Workbench, store: Store) -> Record:
+def run_once(cell: Cell, bench: Workbench, store: Store, *, halvings: int = 0) -> Record:
+    """The result that a cell has here already, or else another attempt; see `run_cell`."""
+    known = store.find(cell.run_id, bench.device)
+    if known is not None and known.status is Status.OK:
+        return known
+    return run_cell(cell, bench, store, halvings=halvings)
+
+
+def run_cell(cell: Cell, bench: Workbench, store: Store, *, halvings: int = 0) -> Record:
     """Execute one cell and commit what it gave, a failure too.
+
+    Args:
+        cell: what to execute.
+        bench: what is kept between cells.
+        store: where records go.
+        halvings: how often to halve the batch budget of extraction first.
 
     Raises:
         StoreError: if the record cannot be written.
@@ -56,15 +113,19 @@ def run_cell(cell: Cell, bench: Workbench, store: Store) -> Record:
     from bench.runner.execute import execute
 
     attempt = store.next_attempt(cell.run_id)
+    bench.halvings = halvings
     try:
-        result = execute(cell, attempt, bench)
+        with limited(cell.budget.memory_gb):
+            result = execute(cell, attempt, bench)
         data = to_bytes(items_of(result.predictions, result.targets))
         record = dataclasses.replace(result.record, predictions=hashlib.sha256(data).hexdigest())
         store.add_probabilities(record, _probabilities(result))
         store.add(record, data)
     except (StoreError, EOFError, BrokenPipeError, ConnectionResetError):
         raise  # the launcher is gone, which is no fault of the cell's
-    except Exception as error:  # noqa: BLE001 -- whatever it is costs this cell alone
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreError(f"{error.filename or 'a file'}: {error.strerror}") from error
         record = failed(cell, attempt, bench.device, failure_of(error))
         store.add(record)
     shutil.rmtree(bench.scratch(cell.run_id), ignore_errors=True)  # a result needs no way back
@@ -73,14 +134,39 @@ def run_cell(cell: Cell, bench: Workbench, store: Store) -> Record:
 
 def failure_of(error: Exception) -> Failure:
     """Name a failure by its kind."""
-    kind = type(error).__name__
+    kind, said = type(error).__name__, str(error)
     if isinstance(error, CellError):
         kind = error.kind
     elif isinstance(error, UserError):
         kind = "data-or-asset"
-    elif isinstance(error, MemoryError) or "OutOfMemory" in kind:
-        kind = "out-of-memory"
-    return Failure(kind=kind, message=scrub(str(error) or kind), tail=scrub(where(error)))
+    elif isinstance(error, MemoryError) or "OutOfMemory" in kind or "can't allocate memory" in said:
+        kind = "out-of-memory"  # the last: torch's own allocator of host memory
+    elif kind == "AcceleratorError" or "CUDA error" in said:
+        kind = "device-error"
+    return Failure(kind=kind, message=scrub(said or kind), tail=scrub(where(error)))
+
+
+@contextlib.contextmanager
+def limited(memory_gb: float | None) -> Iterator[None]:
+    """Let this process have so much private memory (10^9 bytes) at most, where the system can.
+
+    What goes beyond it fails as `MemoryError` (RLIMIT_DATA counts private mappings:
+    getrlimit(2), Linux 4.7); elsewhere the launcher looks at the resident set.
+    """
+    if memory_gb is None or sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    before, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = int(memory_gb * 1e9)
+    if most != resource.RLIM_INFINITY:
+        wanted = min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, most))
 
 
 def warm() -> None:

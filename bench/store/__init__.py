@@ -1,7 +1,17 @@
 """Records on disk."""
 
+from bench.store.leases import Leases
 from bench.store.predictions import Items, items_of, to_bytes
 from bench.store.publish import copy_final
 from bench.store.records import Store, replace, uncollected
 
-__all__ = ["Items", "Store", "copy_final", "items_of", "replace", "to_bytes", "uncollected"]
+__all__ = [
+    "Items",
+    "Leases",
+    "Store",
+    "copy_final",
+    "items_of",
+    "replace",
+    "to_bytes",
+    "uncollected",
+]

@@ -14,15 +14,23 @@ MISSING: dict[int, str] = {}
 
 
 @pytest.fixture
-def trials(request):
-    """The row of the test's mark `@pytest.mark.fault(number, words)`."""
-    number, words = request.node.get_closest_marker("fault").args
-    row = Trials(number, words)
-    ROWS.append(row)
-    yield row
-    assert row.tried, "a fault without a trial"
-    assert row.survived == row.tried
-    assert row.lost == 0
+def rows(request):
+    """A row for each mark `@pytest.mark.fault(number, words)` of the test, by its number."""
+    marks = list(request.node.iter_markers("fault"))
+    made = {mark.args[0]: Trials(*mark.args) for mark in marks}
+    ROWS.extend(made.values())
+    yield made
+    for row in made.values():
+        assert row.tried, f"fault {row.fault} without a trial"
+        assert row.survived == row.tried
+        assert row.lost == 0
+
+
+@pytest.fixture
+def trials(rows):
+    """The row of a test of one fault."""
+    (row,) = rows.values()
+    return row
 
 
 def pytest_runtest_logreport(report):

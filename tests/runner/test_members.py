@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from bench.core.record import Failure, Status
+from bench.core.record import Status
 from bench.methods.centroid import Centroid
 from bench.methods.probe import Probe
-from bench.runner.identify import failed
 from bench.runner.members import known_of
 from bench.runner.run import Options, run_suite
 from bench.runner.workbench import Workbench
 from bench.runner.worker import run_cell
 from bench.store import Store
+from tests.runner.in_process import InProcess
 
 SUITE = """
 [suite]
@@ -40,45 +40,21 @@ members = ["raw-pixels / probe", "raw-pixels / centroid"]
 """
 
 
-class Here:
-    """An engine in this process, with the store that members are looked up in."""
-
-    def __init__(self, store, cache, fail=()):
-        self.store, self.fail, self.ran, self.device = store, fail, [], "cpu"
-        self.bench = Workbench("cpu", cache, lambda *_: None, store)
-
-    def start(self):
-        pass
-
-    def run(self, cells, watch):
-        for cell in cells:
-            self.ran.append(cell.method_label)
-            if cell.method_label in self.fail:
-                failure = Failure(kind=self.fail[cell.method_label], message="of the test")
-                record = failed(cell, self.store.next_attempt(cell.run_id), "cpu", failure)
-                self.store.add(record)
-            else:
-                record = run_cell(cell, self.bench, self.store)
-            yield record
-
-    def close(self):
-        pass
-
-
 @pytest.fixture
 def run(tmp_path, suite_file, monkeypatch):
     """Run the suite; which cells ran, and the outcome."""
     monkeypatch.setattr("bench.runner.run.likely_device", lambda: "cpu")
 
-    def once(suite="", ensemble="", fail=()):
+    def once(suite="", ensemble="", fail=(), **options):
         path = suite_file(SUITE.format(suite=suite, ensemble=ensemble))
         engines = []
 
         def make(store, _cache, _device):
-            engines.append(Here(store, tmp_path / "cache", fail))
+            named = {"fail": fail, "name": lambda cell: cell.method_label}
+            engines.append(InProcess(store, tmp_path / "cache", **named))
             return engines[-1]
 
-        outcome = run_suite(path, Options(runs=tmp_path / "runs"), engine=make)
+        outcome = run_suite(path, Options(tmp_path / "runs", **options), engine=make)
         return [label for engine in engines for label in engine.ran], outcome
 
     return once
@@ -172,14 +148,27 @@ def test_probabilities_of_other_test_items_are_not_taken_for_these(run, tmp_path
     assert known_of(probe, Store(outcome.folder), splits.test, splits.train) == ({}, {})
 
 
-def test_a_failed_member_is_named_and_the_next_run_tries_again(run):
-    ran, outcome = run(fail={"centroid": "killed"})
-    assert ran == ["probe", "centroid", "both"]
+@pytest.mark.parametrize("kind", ["killed", "diverged"])
+def test_a_failed_member_is_named_and_tried_again_when_asked(run, kind):
+    ran, outcome = run(fail={"centroid": kind})
+    assert ran == ["probe", *["centroid"] * (1 + (kind == "killed")), "both"]
     failures = {record.method: record.failure for record in outcome.failed}
     assert failures["both"].kind == "member-missing"
     assert "raw-pixels / centroid failed" in failures["both"].message
-    ran, outcome = run()
+    assert run()[0] == []
+    ran, outcome = run(retry_failed=True)
     assert ran == ["centroid", "both"]
+    assert outcome.failed == ()
+
+
+def test_a_cell_whose_member_came_later_is_run(run):
+    """As where the first launcher was ended between the two."""
+    _, outcome = run(fail={"centroid": "killed"})
+    cells = {cell.method_label: cell for cell in outcome.plan.cells}
+    bench = Workbench("cpu", outcome.folder / "cache", lambda *_: None)
+    run_cell(cells["centroid"], bench, Store(outcome.folder))
+    ran, outcome = run()
+    assert ran == ["both"]
     assert outcome.failed == ()
 
 
@@ -249,12 +238,12 @@ members = ["both", "raw-pixels / probe"]
 
 
 def test_find_gives_the_first_success(run):
-    _, outcome = run(fail={"probe": "killed"})
+    _, outcome = run("retries = 0", fail={"probe": "killed"})
     store = Store(outcome.folder)
     probe = next(cell for cell in outcome.plan.cells if cell.method_label == "probe")
     assert store.find(probe.run_id, "cpu").status is Status.FAILED
     assert store.find("0" * 64, "cpu") is None
-    _, outcome = run()
+    _, outcome = run("retries = 0", retry_failed=True)
     found = store.find(probe.run_id, "cpu")
     assert (found.status, found.attempt) == (Status.OK, 2)
     store.add(dataclasses.replace(found, attempt=3, metrics={}))

@@ -6,13 +6,12 @@ import dataclasses
 
 import pytest
 
-from bench.core.record import Failure, Status
+from bench.core.record import Status
 from bench.measure import Peak
-from bench.runner.identify import failed
 from bench.runner.run import Options, run_suite
 from bench.runner.workbench import Workbench
-from bench.runner.worker import run_cell
 from bench.store import Store
+from tests.runner.in_process import InProcess
 
 TINY = """
 [suite]
@@ -29,33 +28,6 @@ name = "centroid"
 """
 
 
-class InProcess:
-    """An engine without a process, on a device of the test's choice."""
-
-    def __init__(self, store, cache, device, *, on="cpu", fail=()):
-        self.store, self.fail, self.ran = store, fail, []
-        self.bench = Workbench("cpu", cache, lambda *_: None)
-        self.on, self.device = on, ""
-
-    def start(self):
-        self.device = self.on
-
-    def run(self, cells, watch):
-        for cell in cells:
-            self.ran.append(cell.draw)
-            if cell.draw in self.fail:
-                kind = self.fail[cell.draw]
-                attempt = self.store.next_attempt(cell.run_id)
-                record = failed(cell, attempt, self.on, Failure(kind=kind, message="of the test"))
-                self.store.add(record)
-            else:
-                record = run_cell(cell, self.bench, self.store)
-            yield record
-
-    def close(self):
-        pass
-
-
 @pytest.fixture
 def run(tmp_path, suite_file, monkeypatch):
     """Run the suite with an engine's settings; what ran, and the outcome."""
@@ -65,8 +37,8 @@ def run(tmp_path, suite_file, monkeypatch):
     def once(options=None, **settings):
         engines = []
 
-        def make(store, _cache, device):
-            engines.append(InProcess(store, tmp_path / "cache", device, **settings))
+        def make(store, _cache, _placement):
+            engines.append(InProcess(store, tmp_path / "cache", **settings))
             return engines[-1]
 
         options = dataclasses.replace(options or Options(), runs=tmp_path / "runs")
@@ -84,14 +56,21 @@ def test_done_is_done(run):
     assert run()[0] == []
 
 
-@pytest.mark.parametrize(("kind", "again"), [("killed", [1]), ("timeout", [1]), ("diverged", [])])
-def test_only_failures_that_may_pass_are_tried_again(run, kind, again):
+@pytest.mark.parametrize("kind", ["killed", "hung", "out-of-memory"])
+def test_a_failure_that_may_pass_is_tried_again_as_often_as_the_suite_says(run, kind):
+    ran, outcome = run(fail={1: kind})
+    assert ran == [0, 1, 1, 2]
+    assert [(r.failure.kind, r.attempt) for r in outcome.failed] == [(kind, 2)]
+    assert len(Store(outcome.folder).records()) == 4
+    assert run()[0] == []  # as often as that over all runs
+
+
+@pytest.mark.parametrize("kind", ["diverged", "timeout", "ValueError"])
+def test_a_failure_that_would_come_again_is_not_tried_again(run, kind):
     ran, outcome = run(fail={1: kind})
     assert ran == [0, 1, 2]
     assert [r.failure.kind for r in outcome.failed] == [kind]
-    ran, outcome = run()
-    assert ran == again
-    assert len(outcome.failed) == (0 if again else 1)
+    assert run()[0] == []
 
 
 def test_any_failure_is_tried_again_when_asked(run):
@@ -114,8 +93,8 @@ def test_a_score_of_one_device_does_not_stand_for_another(run, monkeypatch):
     )
     original = Workbench.__init__
 
-    def on_cuda(self, _device, cache, report):
-        original(self, "cuda", cache, report)
+    def on_cuda(self, _device, cache, report, store):
+        original(self, "cuda", cache, report, store)
 
     monkeypatch.setattr(Workbench, "__init__", on_cuda)
     monkeypatch.setattr("bench.runner.workbench.extract", _extract_on_cpu)
