@@ -12,7 +12,7 @@ PART ?= all
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slow test-gpu check format method-pages tables microbench scaling peers simulate gate baseline clean
+.PHONY: help setup bench test test-slow test-gpu check format method-pages tables microbench scaling peers simulate faults gate baseline clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ test-slow: $(STAMP)  ## Run the tests that take minutes (published numbers, orde
 
 test-gpu: $(STAMP)  ## Run the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m gpu
+
+faults: $(STAMP)  ## Faults for real, in their full form: results/faults.md (half an hour)
+	FAULTS=full FAULTS_TABLE=results/faults.md $(BIN)/python -m pytest -q -m 'not gpu' tests/faults
 
 check: $(STAMP)  ## Lint, types, import contracts, module size, published tables
 	$(BIN)/ruff check .

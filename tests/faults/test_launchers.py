@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import bench
 from bench.core.record import Status
 from bench.store import Leases, Store
 from bench.store.leases import Owner
@@ -55,13 +57,14 @@ class Launcher:
             "BENCH_CACHE": str(tmp_path / "cache"),
         }
 
-    def start(self, *more: str) -> subprocess.Popen[bytes]:
+    def start(self, *more: str, **how) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "bench", "run", str(self.suite), "--device", "cpu"]
         return subprocess.Popen(
             [*command, "--runs", str(self.runs), *more],
             env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            **how,
         )
 
     def finish(self, *more: str) -> str:
@@ -76,6 +79,12 @@ class Launcher:
         folder = self.store.folder
         files = [*folder.glob("records/*.json"), *folder.glob("predictions/*")]
         return {path.name: path.read_bytes() for path in files}
+
+    def working(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until its worker has a lease, and with it a cell in hand."""
+        leases = self.store.folder / "leases.json"
+        while process.poll() is None and not (leases.exists() and leases.read_text() != "{}"):
+            time.sleep(0.005)
 
     def until(self, count: int, process: subprocess.Popen[bytes]) -> None:
         """Wait until so many records are there, or the process has ended."""
@@ -219,4 +228,61 @@ def test_random_kills_of_workers_and_launcher(launcher, trials):
     made.finish()
     records = [record for record in made.store.records() if record.status is Status.OK]
     assert len(records) == len({record.run_id for record in records}) == 2 * draws
+    trials.results(len(records))
+
+
+MEASURED = ["throughput", "seconds", "bytes_peak", "bytes_peak_device", "front"]
+"""Columns of time and memory; the front weighs accuracy against them."""
+
+
+def leaderboard(store: Store) -> str:
+    """The leaderboard without what is measured, as text."""
+    return bench.leaderboard(store.folder).drop(columns=MEASURED).to_csv(index=False)
+
+
+@pytest.mark.fault(23, "killed at random and continued: the same leaderboard, byte for byte")
+def test_a_killed_suite_gives_the_same_leaderboard(launcher, trials):
+    whole = launcher(draws=4, name="whole")
+    whole.finish()
+    expected, chance = leaderboard(whole.store), random.Random(2)
+    for number in range(times(1, 20)):
+        with trials.one():
+            made = launcher(draws=4, name=f"killed-{number}")
+            process = made.start()
+            made.until(chance.randrange(1, 8), process)
+            kill(process)
+            kept = made.committed()
+            made.finish()
+            assert leaderboard(made.store) == expected
+            now = made.committed()
+            trials.results(len(kept), sum(now.get(name) != data for name, data in kept.items()))
+
+
+def hear_interrupts():
+    """What a shell starts in the background ignores Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.fault(23, "Ctrl-C once: the cell in hand is finished; twice: stopped at once")
+@pytest.mark.parametrize("twice", [False, True])
+def test_ctrl_c(launcher, trials, twice):
+    made = launcher(draws=3, seconds=600.0 if twice else 1.0)
+    with trials.one():
+        process = made.start(preexec_fn=hear_interrupts)
+        for line in process.stderr:
+            if b"to run; forecast" in line:
+                break
+        made.working(process)
+        process.send_signal(signal.SIGINT)
+        assert any(b"Ctrl-C again stops at once" in line for line in process.stderr)
+        (worker,) = psutil.Process(process.pid).children()
+        if twice:
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert b"Go on with: bench run" in said
+        assert not worker.is_running()
+        records = made.store.records()
+        assert len(records) == (0 if twice else 1)
+        assert not json.loads((made.store.folder / "leases.json").read_text())
     trials.results(len(records))
