@@ -162,6 +162,7 @@ def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> None:
             lora_dropout=float(parameters["adapter_dropout"]),
             target_modules=names,
             use_dora=parameters["kind"] == "dora",
+            fan_in_fan_out=type(encoder.get_submodule(names[0])).__name__ == "Conv1D",
         )
     with warnings.catch_warnings():  # peft asks transformers by a name that is on its way out
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
@@ -176,13 +177,14 @@ def targets(encoder: Any, what: str) -> list[str]:
         NotApplicableError: if there are none.
     """
     import torch
+    from transformers.pytorch_utils import Conv1D  # GPT-2's linear layer, weights turned
 
     prefix, _ = blocks(encoder)
     found = []
     for name, module in encoder.named_modules():
         point = isinstance(module, torch.nn.Conv2d) and module.kernel_size == (1, 1)
         if not name.startswith(f"{prefix}.") or not (
-            isinstance(module, torch.nn.Linear) or (point and module.groups == 1)
+            isinstance(module, torch.nn.Linear | Conv1D) or (point and module.groups == 1)
         ):
             continue
         if what == "all" or any(word in name.lower() for word in ATTENTION):

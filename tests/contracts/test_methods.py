@@ -30,6 +30,7 @@ QUICK: dict[str, dict[str, int | float]] = {
     "distill": {**DESCENT, "transfer": 40},
     "setfit": {"most_pairs": 64, "learning_rate": 1e-3},
     "reinforce": {"feedbacks": 400},
+    "reinforce-lora": {"feedbacks": 160, "batch_size": 32},
     "head-sgd": {"epochs": 5},
     "prompt": {"examples": 4},
 }
@@ -39,6 +40,7 @@ LONGER: dict[str, dict[str, int | float]] = {
     "probe-then-finetune": {"least_steps": 40, "batch_size": 32},
     "setfit": {"most_pairs": 1000, "learning_rate": 3e-3},
     "reinforce": {"feedbacks": 10_000},
+    "reinforce-lora": {"feedbacks": 6000, "batch_size": 16},
     "head-sgd": {"epochs": 100},
 }
 """Enough to learn something with a backbone that was never trained."""

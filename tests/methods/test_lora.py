@@ -139,3 +139,18 @@ def test_sizes_are_those_of_adapters_and_head(kit, kind):
     assert fitted.size().trained == adapter // 4 + head
     if kind == "lora":  # rank x (in + out) of six layers in each of two blocks
         assert adapter == 4 * 2 * 4 * (4 * (32 + 32) + 2 * (32 + 64))
+
+
+@pytest.mark.parametrize("name", ["lora", "finetune", "reinforce-lora"])
+def test_a_decoder_is_adapted_like_an_encoder(kit, name):
+    """A language model's hidden states are pooled, and its layers adapted, as an encoder's are."""
+    train, test, _ = kit.splits[Modality.TEXT]
+    method = registry()[name]
+    quick = {"learning_rate": 3e-3, "batch_size": 32}
+    quick |= {"feedbacks": 3000} if name == "reinforce-lora" else {"least_steps": 60}
+    context = kit.context(Modality.TEXT, Needs.LANGUAGE)
+    before = context.trainable()
+    fitted = method.fit({**method.spec.defaults, **quick}, train, None, context)
+    assert "GPT2" in type(before.network.encoder).__name__
+    accuracy = (fitted.predict(test.inputs).classes == test.targets).mean()
+    assert accuracy > np.bincount(test.targets).max() / len(test) + 0.05
