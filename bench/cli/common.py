@@ -50,5 +50,7 @@ def show(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """A word about it, on standard error."""
-    sys.stderr.write(f"{text}\n")
+    """A word about it, on standard error: names from outside cannot steer the terminal."""
+    from bench.core.inert import lines
+
+    sys.stderr.write(f"{lines(text, longest=20_000)}\n")

@@ -54,8 +54,8 @@ def run(
 
     Ctrl-C once finishes the cells in hand; twice stops at once. The same command goes on.
     """
-    from bench.runner.progress import display
-    from bench.runner.run import Options, minutes, run_suite
+    from bench.runner.progress import display, duration
+    from bench.runner.run import Options, run_suite
     from bench.tables import table, write_tables
 
     options = Options(runs, device.value, locked, retry_failed, workers)
@@ -70,8 +70,8 @@ def run(
     if outcome.ran:
         expected = outcome.forecast
         note(
-            f"{outcome.ran} cells: forecast {minutes(expected.seconds)} and "
-            f"{expected.bytes_memory / 1e9:.1f} GB, took {minutes(outcome.seconds)} and "
+            f"{outcome.ran} cells: forecast {duration(expected.seconds)} and "
+            f"{expected.bytes_memory / 1e9:.1f} GB, took {duration(outcome.seconds)} and "
             f"{outcome.bytes_peak / 1e9:.1f} GB"
         )
     note(f"records and tables: {outcome.folder}")

@@ -1,15 +1,35 @@
-"""What a user sees while it happens: a live bar on a terminal, plain lines elsewhere."""
+"""What a user sees while it happens: a live bar on a terminal, plain lines elsewhere, or JSON.
+
+`JsonLines` writes one object a line to stdout. Every one has `event`, and `seconds` since the
+start; a cell is named by its `run_id`:
+
+    say        line
+    planned    total, done, forecast_seconds
+    started    run_id, cell
+    progress   run_id, what, done, total
+    finished   run_id, status, metric, value, seconds_cell; of a failure kind, message
+    retrying   run_id, kind, message
+    waiting    cells (another launcher has them)
+    ended      done, failed, total
+"""
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from bench.core.cell import Cell
+from bench.core.inert import clean, lines
 from bench.core.record import Record, Status
+from bench.measure import Clock, wall
 from bench.runner.forecast import Forecast
 from bench.runner.messages import Progress
+
+LONGEST = 400
+"""Characters of a line about a cell."""
 
 
 class Display(Protocol):
@@ -55,26 +75,110 @@ class Quiet:
     def waiting(self, count: int) -> None: ...
 
 
+class TimeLeft:
+    """How long the rest will take: the forecast, corrected by what the cells so far took.
+
+    Of `n` cells with a forecast of `f` seconds each, the first `k` took `s`: the rest gets
+    `(s + f) / (k f + f)` times its forecast, so that one odd cell does not decide.
+    """
+
+    def __init__(self, cells: int, forecast: float, clock: Clock = wall) -> None:
+        self._cells, self._each = cells, forecast / cells if cells else 0.0
+        self._clock, self._start, self._done = clock, clock(), 0
+
+    def finished(self) -> None:
+        self._done += 1
+
+    def seconds(self) -> float:
+        spent = self._clock() - self._start
+        expected = (self._done + 1) * self._each
+        factor = (spent + self._each) / expected if expected > 0 and self._done else 1.0
+        return max(0.0, (self._cells - self._done) * self._each * factor)
+
+
 class Lines(Quiet):
     """One plain line a cell on stderr, for logs."""
 
     def __init__(self) -> None:
         self._total = self._done = 0
+        self._waited = False
+        self._left: TimeLeft | None = None
 
     def say(self, line: str) -> None:
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{lines(line)}\n")
         sys.stderr.flush()
 
-    def planned(self, total: int, done: int, forecast: Forecast) -> None:  # noqa: ARG002
+    def planned(self, total: int, done: int, forecast: Forecast) -> None:
         self._total, self._done = total, done
+        self._left = TimeLeft(total - done, forecast.seconds)
 
     def finished(self, cell: Cell, record: Record) -> None:
         self._done += 1
-        self.say(f"[{self._done}/{self._total}] {cell}: {outcome(record)}")
+        left = ""
+        if self._left is not None:
+            self._left.finished()
+            left = f" ({duration(self._left.seconds())} left)" if self._done < self._total else ""
+        self.say(clean(f"[{self._done}/{self._total}] {cell}: {outcome(record)}", LONGEST) + left)
+
+    def retrying(self, cell: Cell, record: Record) -> None:
+        self.say(clean(f"trying again: {cell}: {outcome(record)}", LONGEST))
+
+    def waiting(self, count: int) -> None:
+        if not self._waited:
+            self.say(f"waiting for {count} cells that another launcher has in hand")
+        self._waited = True
+
+
+class JsonLines(Quiet):
+    """One JSON object an event, on stdout; see the module."""
+
+    def __init__(self, clock: Clock = wall) -> None:
+        self._clock, self._start = clock, clock()
+        self._total = self._done = self._failed = 0
+
+    def __exit__(self, *_: object) -> None:
+        counts = {"done": self._done, "failed": self._failed, "total": self._total}
+        self._write("ended", counts)
+
+    def say(self, line: str) -> None:
+        self._write("say", {"line": line})
+
+    def planned(self, total: int, done: int, forecast: Forecast) -> None:
+        self._total, self._done = total, done
+        plain = {"total": total, "done": done, "forecast_seconds": forecast.seconds}
+        self._write("planned", plain)
+
+    def started(self, cell: Cell) -> None:
+        self._write("started", {"run_id": cell.run_id, "cell": str(cell)})
+
+    def inside(self, cell: Cell, progress: Progress) -> None:
+        what = {"what": progress.what, "done": progress.done, "total": progress.total}
+        self._write("progress", {"run_id": cell.run_id, **what})
+
+    def finished(self, cell: Cell, record: Record) -> None:
+        self._done += 1
+        ok = record.status is Status.OK
+        self._failed += not ok
+        plain: dict[str, Any] = {"run_id": cell.run_id, "status": record.status.value}
+        if ok:
+            plain |= {"metric": record.main_metric, "value": record.metrics[record.main_metric]}
+            plain["seconds_cell"] = record.seconds
+        self._write("finished", {**plain, **_failure(record)})
+
+    def retrying(self, cell: Cell, record: Record) -> None:
+        self._write("retrying", {"run_id": cell.run_id, **_failure(record)})
+
+    def waiting(self, count: int) -> None:
+        self._write("waiting", {"cells": count})
+
+    def _write(self, event: str, plain: Mapping[str, Any]) -> None:
+        since = round(self._clock() - self._start, 3)
+        sys.stdout.write(json.dumps({"event": event, "seconds": since, **plain}) + "\n")
+        sys.stdout.flush()
 
 
 class Bar(Quiet):
-    """A rich progress bar on stderr."""
+    """A rich progress bar on stderr: done, running, failed, and the time left."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -86,12 +190,14 @@ class Bar(Quiet):
             MofNCompleteColumn(),
             BarColumn(bar_width=24),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
             TextColumn("{task.description}", markup=False),
             console=self._console,
             transient=True,
         )
-        self._bar = self._rich.add_task("planning", total=None)
-        self._failed = 0
+        self._bar = self._rich.add_task("planning", total=None, left="")
+        self._failed, self._running = 0, set[str]()
+        self._left: TimeLeft | None = None
 
     def __enter__(self) -> Self:
         self._rich.start()
@@ -101,19 +207,43 @@ class Bar(Quiet):
         self._rich.stop()
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False)
+        self._console.print(lines(line), markup=False)
 
-    def planned(self, total: int, done: int, forecast: Forecast) -> None:  # noqa: ARG002
-        self._rich.update(self._bar, total=total, completed=done, description="starting a worker")
+    def planned(self, total: int, done: int, forecast: Forecast) -> None:
+        self._left = TimeLeft(total - done, forecast.seconds)
+        self._rich.update(self._bar, total=total, completed=done)
+        self._show("starting a worker")
+
+    def started(self, cell: Cell) -> None:
+        self._running.add(cell.run_id)
+        self._show(str(cell))
 
     def inside(self, cell: Cell, progress: Progress) -> None:
         part = f" {progress.done}/{progress.total}" if progress.total > 1 else ""
-        self._rich.update(self._bar, description=f"{cell.task.name}: {progress.what}{part}")
+        self._show(f"{cell.task.name}: {progress.what}{part}")
 
     def finished(self, cell: Cell, record: Record) -> None:
+        self._running.discard(cell.run_id)
+        if self._left is not None:
+            self._left.finished()
         if record.status is not Status.OK:
-            self.say(f"{cell}: {outcome(record)}")
-        self._rich.update(self._bar, advance=1, description=f"{cell}: {outcome(record)}")
+            self._failed += 1
+            self.say(clean(f"{cell}: {outcome(record)}", LONGEST))
+        self._rich.update(self._bar, advance=1)
+        self._show(f"{cell}: {outcome(record)}")
+
+    def retrying(self, cell: Cell, record: Record) -> None:
+        self.say(clean(f"trying again: {cell}: {outcome(record)}", LONGEST))
+
+    def waiting(self, count: int) -> None:
+        self._show(f"waiting for {count} cells that another launcher has in hand")
+
+    def _show(self, what: str) -> None:
+        counts = [f"{len(self._running)} running"] if len(self._running) > 1 else []
+        counts += [f"{self._failed} failed"] if self._failed else []
+        left = f"{duration(self._left.seconds())} left" if self._left is not None else ""
+        told = clean(", ".join([*counts, what]), LONGEST)
+        self._rich.update(self._bar, description=told, left=left)
 
 
 def outcome(record: Record) -> str:
@@ -125,6 +255,21 @@ def outcome(record: Record) -> str:
     return f"{record.main_metric} {value:.3f} in {record.seconds:.1f} s"
 
 
-def display(*, json_lines: bool = False) -> Display:  # noqa: ARG001
-    """The display that fits stderr."""
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _failure(record: Record) -> dict[str, str]:
+    if record.failure is None:
+        return {}
+    return {"kind": record.failure.kind, "message": record.failure.message}
+
+
+def display(*, json_lines: bool = False) -> Display:
+    """JSON lines where they are asked for, or else the display that fits stderr."""
+    if json_lines:
+        return JsonLines()
     return Bar() if sys.stderr.isatty() else Lines()

@@ -11,7 +11,8 @@ from bench.core.asset import Asset
 from bench.measure import likely_device
 from bench.runner.forecast import forecast
 from bench.runner.plan import Plan
-from bench.runner.run import assets_of, minutes
+from bench.runner.progress import duration
+from bench.runner.run import assets_of
 
 
 def plan_lines(plan: Plan) -> str:
@@ -35,7 +36,7 @@ def plan_lines(plan: Plan) -> str:
     lines += [
         "",
         f"forecast on {likely_device()}, with nothing done and no features cached:",
-        f"  {minutes(cost.seconds)}",
+        f"  {duration(cost.seconds)}",
         f"  {cost.bytes_memory / 1e9:.1f} GB of memory",
         f"  {cost.bytes_download / 1e6:.0f} MB to download",
     ]

@@ -21,7 +21,7 @@ from bench.runner.forecast import Forecast, forecast
 from bench.runner.local import LocalEngine
 from bench.runner.plan import Plan, make_plan, validated
 from bench.runner.precision import decide_apart, name_of
-from bench.runner.progress import Display, Quiet
+from bench.runner.progress import Display, Quiet, duration
 from bench.runner.schedule import Policy, Schedule, Stop, interruptible, to_do
 from bench.store import Leases, Store
 from bench.suite_file import read
@@ -254,16 +254,9 @@ def _summary(plan: Plan, todo: list[Cell], expected: Forecast) -> str:
     done = len(plan.cells) - len(todo)
     return (
         f"{plan.suite.name}: {len(plan.cells)} cells, {done} done, {len(todo)} to run; "
-        f"forecast {minutes(expected.seconds)}, {expected.bytes_memory / 1e9:.1f} GB of memory, "
+        f"forecast {duration(expected.seconds)}, {expected.bytes_memory / 1e9:.1f} GB of memory, "
         f"{expected.bytes_download / 1e6:.0f} MB to download"
     )
-
-
-def minutes(seconds: float) -> str:
-    """Seconds for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _described(plan: Plan, device: str) -> dict[str, object]:

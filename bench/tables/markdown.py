@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bench.core.inert import LONGEST
 from bench.tables import escape, words
 from bench.tables.board import Board
 from bench.tables.columns import Column, Section
@@ -47,5 +48,5 @@ def _cells(column: Column) -> list[str]:
     return [_text(cell, MESSAGE) for cell in column.cells]
 
 
-def _text(text: str, longest: int = escape.LONGEST) -> str:
+def _text(text: str, longest: int = LONGEST) -> str:
     return escape.markdown(text, longest)
