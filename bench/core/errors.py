@@ -44,6 +44,10 @@ class StoreError(UserError):
     """A record or the folder of records cannot be read or written."""
 
 
+class DiskFullError(StoreError):
+    """There is no room left on a disk: nothing more can be recorded."""
+
+
 class CellError(BenchError):
     """One cell cannot give a result; its record says why."""
 

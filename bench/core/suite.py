@@ -149,6 +149,7 @@ class Suite:
     precision: Precision = Precision.FP32
     budget: Budget = field(default_factory=Budget)
     calibrate: bool = False
+    deterministic: bool = False  # by algorithms that give the same bits every time, or fail
     retries: Annotated[int, Ge(0), Le(10)] = 1  # of failures that can pass: a killed worker
     controls: tuple[Control, ...] = ()
     tasks: tuple[TaskEntry, ...] = ()

@@ -6,7 +6,6 @@ This is the only place where test targets meet predictions, and they meet after
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from bench.core.backbone import LanguageModel, Trainable
 from bench.core.cell import Cell
 from bench.core.draws import Draw, draw_items, shuffle_targets
 from bench.core.errors import NotApplicableError
-from bench.core.identity import derive_seed, generator, item_digest
+from bench.core.identity import generator, item_digest
 from bench.core.method import Fitted, Member, Method, Needs, Sized, Told
 from bench.core.predictions import ClassPredictions, Predictions
 from bench.core.record import DataReport, PhaseName, Record, Status
@@ -27,6 +26,7 @@ from bench.core.scoring import all_scores, chance_levels
 from bench.core.suite import Control, Precision
 from bench.core.task import Input, Split
 from bench.measure import Phases, peak, provenance, reset_peak
+from bench.runner.determinism import deterministic, seed_everything
 from bench.runner.identify import identity_fields, precision_of
 from bench.runner.members import Known, MemberError, StoredMember, known_of, record_of
 from bench.runner.tune import Choice, Division, choose, divide
@@ -126,6 +126,11 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         CellError: a typed failure of the cell.
         UserError: if data or weights cannot be had.
     """
+    with deterministic(cell.deterministic):
+        return _execute(cell, attempt, bench)
+
+
+def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
     phases = Phases()
     reset_peak(bench.device)
     with phases.phase(PhaseName.LOAD):
@@ -146,7 +151,7 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         **identity_fields(cell, attempt),
         main_metric=ready.metric,
         status=Status.OK,
-        provenance=provenance(bench.device, precision_of(cell), deterministic=False),
+        provenance=provenance(bench.device, precision_of(cell), deterministic=cell.deterministic),
         metrics=all_scores(predictions, test.targets, context.classes)
         | calibrated(predictions, test.targets, choice, ready.labelled.targets),
         chance=chance_levels(predictions, test.targets, context.classes),
@@ -329,14 +334,3 @@ def data_report(ready: Prepared, choice: Choice) -> DataReport:
         rare={names[c]: m for c, m in choice.rare.items()},
         notes=dict(ready.loaded.splits.notes),
     )
-
-
-def seed_everything(cell: Cell) -> int:
-    """Seed python, numpy and torch for one cell, and return its seed."""
-    import torch
-
-    seed = derive_seed("cell", cell.seed)
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 -- libraries still use the global state
-    torch.manual_seed(seed)
-    return seed

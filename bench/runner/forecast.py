@@ -32,28 +32,44 @@ TRAINING = 5.0
 multiplications, and batches of 16 short texts do not fill a device."""
 SECONDS_A_LOAD = 3.0
 """Reading weights and data, once for each pair of task and backbone."""
+BYTES_A_RECORD = 12_000
+"""A record file with its identity and trials; results/methods has 5 to 9 kB."""
+BYTES_A_PREDICTION = 12
+"""Class and two probabilities of a test item, beside its full probabilities."""
+BYTES_A_FEATURE = 64
+"""Digest and facts of an input, beside its features."""
 BYTES_BASE = 900_000_000
 """Resident set of a worker with torch and transformers, before any model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Seconds to run, peak bytes of memory, bytes to download."""
+    """Seconds to run, peak bytes of memory, bytes to download; bytes on disk that records and
+    that the cache (features, token ids, checkpoints, downloads and their unpacking) will take."""
 
     seconds: float
     bytes_memory: int
     bytes_download: int
+    bytes_records: int = 0
+    bytes_cache: int = 0
 
 
 def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int) -> Forecast:
     """Forecast what running `cells` costs; nothing is loaded to tell."""
     draws: dict[tuple[str, str], dict[TrainRule, set[int]]] = {}
-    seconds, memory = 0.0, 0
+    seconds, memory, records, cache, scratch = 0.0, 0, 0, 3 * bytes_download, 0
     for cell in cells:
+        spec = plan.tasks[cell.task.name].spec
+        records += BYTES_A_RECORD + (cell.task.test_size or spec.test_size) * (
+            BYTES_A_PREDICTION + 4 * spec.classes
+        )
         folds = 4 if cell.budget.trials > 1 else 0
         seconds += SECONDS_A_FIT * (1 + cell.budget.trials * folds / 4)
         if cell.backbone is not None:
-            seconds += _training(cell, plan, device)
+            seconds += (training := _training(cell, plan, device))
+            if training:  # weights, the best of them, two moments; one cell at a time
+                weights = plan.plugins[label_of(cell.backbone)].spec.parameters
+                scratch = max(scratch, 4 * 4 * weights)
             of = draws.setdefault((cell.task.name, label_of(cell.backbone)), {})
             of.setdefault(cell.task.train, set()).add(cell.draw)
     sizes = {entry.name: entry.test_size for entry in plan.suite.tasks}
@@ -62,9 +78,10 @@ def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int
         # the sizes of a curve lie in one another: the largest has the items of all
         items = max(_items(spec, rule, sizes[task], len(of)) for rule, of in by_rule.items())
         rate = _rate(spec.modality, device)
+        cache += int(items * (4 * model.width + BYTES_A_FEATURE + 4 * spec.units))
         seconds += SECONDS_A_LOAD + items * spec.units * model.flops_per_unit / rate
         memory = max(memory, 4 * model.parameters * (1 if device == "cpu" else 0))
-    return Forecast(seconds, BYTES_BASE + memory, bytes_download)
+    return Forecast(seconds, BYTES_BASE + memory, bytes_download, records, cache + scratch)
 
 
 def _training(cell: Cell, plan: Plan, device: str) -> float:

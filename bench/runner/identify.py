@@ -45,7 +45,7 @@ def failed(cell: Cell, attempt: int, device: str, failure: Failure) -> Record:
         **identity_fields(cell, attempt),
         main_metric=cell.task.main_metric or "accuracy",
         status=Status.FAILED,
-        provenance=provenance(device, precision_of(cell), deterministic=False),
+        provenance=provenance(device, precision_of(cell), deterministic=cell.deterministic),
         trials_budget=cell.budget.trials,
         facts=limits,
         failure=failure,

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from bench.core.errors import UserError
+from bench.core.errors import DiskFullError, UserError
 from bench.core.record import Failure, Record
 from bench.measure import Clock, gpus, wall
+from bench.runner.determinism import environment
 from bench.runner.engine import Began, Event, Finished, Placement, Within
 from bench.runner.identify import failed
 from bench.runner.messages import Beat, Broken, Done, Job, Progress, Ready, Settings
@@ -163,7 +164,7 @@ class LocalEngine:
             worker.job, worker.spent = None, message.spent
             return [Finished(job.cell, message.record)]
         elif isinstance(message, Broken):
-            raise UserError(message.message)
+            raise (DiskFullError if message.full else UserError)(message.message)
         return []
 
     def _judge(self, i: int) -> list[Event]:
@@ -217,7 +218,8 @@ class LocalEngine:
     def _spawn(self, i: int) -> WorkerProcess:
         threads = _threads(self.slots) if self.slots > 1 else None
         settings = Settings(self._store.folder, self._cache, self._placement.device, threads)
-        return WorkerProcess(settings, self._environments[i], self._clock())
+        more = {**self._environments[i], **environment(self._placement.deterministic)}
+        return WorkerProcess(settings, more, self._clock())
 
     def _replace(self, i: int) -> None:
         self._workers[i].end(ask=self._workers[i].spent)

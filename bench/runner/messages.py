@@ -61,6 +61,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The worker cannot go on with any cell (a full disk): the run has to stop."""
+    """The worker cannot go on with any cell: the run has to stop."""
 
     message: str
+    full: bool = False  # because a disk is

@@ -265,6 +265,7 @@ class _Grid:
                         pins=self.pins,
                         members=members,
                         calibrate=self.suite.calibrate,
+                        deterministic=self.suite.deterministic,
                         drift=drift,
                     )
                 )

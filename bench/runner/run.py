@@ -12,10 +12,11 @@ from bench import backbones, tasks
 from bench.assets import Lock, cache_folder, is_cached, pin, resolve
 from bench.core.asset import Asset
 from bench.core.cell import Cell, label_of
-from bench.core.errors import StoreError, UserError
+from bench.core.errors import DiskFullError, StoreError, UserError
 from bench.core.record import Record, Status
 from bench.core.suite import Precision, Resolved, Suite
 from bench.measure import Clock, likely_device, wall
+from bench.runner.disk import ran_out, require_room
 from bench.runner.engine import MakeEngine, Placement
 from bench.runner.forecast import Forecast, forecast
 from bench.runner.local import LocalEngine
@@ -92,6 +93,9 @@ def run_suite(
         expected = forecast(plan, todo, device, _download(plan, todo))
         if todo:
             display.say(_summary(plan, todo, expected))
+            room = {store.folder: expected.bytes_records}
+            cache = cache_folder()
+            require_room({**room, cache: room.get(cache, 0) + expected.bytes_cache})
             fetch(plan, todo, display)
             _check_own_data(plan, todo)
         lock.save()
@@ -215,7 +219,7 @@ def _execute(
     Raises:
         KeyboardInterrupt: if the run was stopped; what was finished is kept.
     """
-    placement = Placement(options.device, options.workers)
+    placement = Placement(options.device, options.workers, plan.suite.deterministic)
     running = engine(store, cache_folder(), placement)
     policy, stop = _policy(plan, options), Stop()
     display.planned(len(plan.cells), len(plan.cells) - len(todo), expected)
@@ -228,7 +232,12 @@ def _execute(
                 todo = to_do(plan.cells, store, device, policy)
                 display.planned(len(plan.cells), len(plan.cells) - len(todo), expected)
             schedule = Schedule(todo, store, device, Leases(store.folder), display, policy)
-            schedule.run(running, stop)
+            try:
+                schedule.run(running, stop)
+            except DiskFullError as error:
+                rest = forecast(plan, schedule.rest, device, 0)
+                needed = rest.bytes_records + rest.bytes_cache
+                raise DiskFullError(f"{error}\n{ran_out(store.folder, needed)}") from error
     finally:
         running.close()
     if stop.asked:

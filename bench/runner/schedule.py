@@ -125,6 +125,11 @@ class Schedule:
                 if not self.policy.retry_failed:
                     self._failures[record.run_id] = self._failures.get(record.run_id, 0) + 1
 
+    @property
+    def rest(self) -> list[Cell]:
+        """Cells without a record so far."""
+        return [*(job.cell for job in self._running.values()), *self._open.values()]
+
     def run(self, engine: Engine, stop: Stop) -> None:
         """Have everything done, or, once a stop is asked for, what is in hand.
 

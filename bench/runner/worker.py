@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 
 from bench.core.cell import Cell
-from bench.core.errors import CellError, StoreError, UserError
+from bench.core.errors import CellError, DiskFullError, StoreError, UserError
 from bench.core.record import Failure, Record, Status
 from bench.runner.identify import failed
 from bench.runner.messages import Beat, Broken, Done, Progress, Ready, Settings
@@ -82,7 +82,7 @@ def serve(connection: Connection) -> None:
         try:
             record = run_once(job.cell, bench, store, halvings=job.halvings)
         except StoreError as error:
-            line.send(Broken(str(error)))
+            line.send(Broken(str(error), full=isinstance(error, DiskFullError)))
             return
         spent = record.failure is not None and record.failure.kind in SPENT_BY
         line.send(Done(record, spent))
@@ -125,7 +125,7 @@ def run_cell(cell: Cell, bench: Workbench, store: Store, *, halvings: int = 0) -
         raise  # the launcher is gone, which is no fault of the cell's
     except Exception as error:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StoreError(f"{error.filename or 'a file'}: {error.strerror}") from error
+            raise DiskFullError(f"{error.filename or 'the cache'}: {error.strerror}") from error
         record = failed(cell, attempt, bench.device, failure_of(error))
         store.add(record)
     shutil.rmtree(bench.scratch(cell.run_id), ignore_errors=True)  # a result needs no way back

@@ -25,6 +25,7 @@ import psutil
 from filelock import FileLock
 
 from bench.core.errors import StoreError
+from bench.store.records import unwritable
 
 SECONDS_VALID = 60.0
 """Without being renewed; owners renew after a quarter of it."""
@@ -101,9 +102,10 @@ class Leases:
                 self._write(leases)
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back; where that cannot be written, the leases end by themselves."""
         if self._held:
-            self.release(set(self._held))
+            with contextlib.suppress(StoreError):
+                self.release(set(self._held))
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[dict[str, dict[str, Any]]]:
@@ -112,7 +114,7 @@ class Leases:
             with self._lock:
                 yield self._others()
         except OSError as error:
-            raise StoreError(f"{self._path}: cannot be written: {error.strerror}") from error
+            raise unwritable(self._path, error) from error
 
     def _others(self) -> dict[str, dict[str, Any]]:
         try:
@@ -145,6 +147,9 @@ class Leases:
         }
         self._held -= others.keys()  # lost, while this launcher was asleep
         leases = {**dict.fromkeys(self._held, mine), **others}
+        if not leases:  # takes no room, which a full disk has not
+            self._path.unlink(missing_ok=True)
+            return
         handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=self._path.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

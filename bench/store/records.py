@@ -11,6 +11,7 @@ it is there whole or not at all, and the first commit of a name wins.
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import json
@@ -25,7 +26,7 @@ from typing import Any
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from bench.core.errors import StoreError
+from bench.core.errors import DiskFullError, StoreError
 from bench.core.record import SCHEMA, Record, Status
 from bench.store.predictions import Items, from_bytes
 
@@ -66,8 +67,15 @@ def commit(path: Path, data: bytes) -> bool:
         finally:
             os.close(folder)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise unwritable(path, error) from error
     return True
+
+
+def unwritable(path: Path | str, error: OSError) -> StoreError:
+    """What it means that a file could not be written."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    kind = DiskFullError if full else StoreError
+    return kind(f"{path}: cannot be written: {error.strerror or error}")
 
 
 def encode(record: Record) -> bytes:
@@ -312,4 +320,4 @@ def replace(path: Path, data: bytes) -> None:
         os.chmod(temporary, 0o644)  # noqa: PTH101 -- a published file; mkstemp makes it private
         os.replace(temporary, path)  # noqa: PTH105
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise unwritable(path, error) from error
