@@ -76,8 +76,8 @@ def serve(connection: Connection) -> None:
         torch.set_num_threads(settings.threads)
     store = Store(settings.store)
     bench = Workbench(device, settings.cache, lambda *p: line.send(Progress(*p)), store)
-    warm()
     line.send(Ready(device))
+    warm()  # before the first job is looked at, which therefore is not charged for it
     while (job := connection.recv()) is not None:
         try:
             record = run_once(job.cell, bench, store, halvings=job.halvings)

@@ -104,7 +104,7 @@ def test_all_at_once(tmp_path, suite_file, rows):
     entries = [METHOD.format(label=how, how=how) for how in hows]
     limits = "budget = { seconds = 4, memory_gb = 8.0 }"
     path = suite_file(SUITE.format(more=limits, retries=0) + "".join(entries))
-    outcome = run_suite(path, Options(tmp_path / "runs", "cpu"))
+    outcome = run_suite(path, Options(tmp_path / "runs", "cpu", workers=2))
     found = {record.method: record for record in outcome.records}
     for number, (how, kind, _) in QUICK.items():
         with rows[number].one():
@@ -208,6 +208,7 @@ def test_a_gigabyte_on_stdout_is_bounded(grid, trials):
     trials.results(CELLS, CELLS - len(store.records()))
 
 
+@pytest.mark.slow
 @pytest.mark.fault(14, "SIGKILL of one of three workers")
 def test_several_workers_share_the_cells(grid, trials):
     with trials.one():

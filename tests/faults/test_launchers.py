@@ -142,6 +142,9 @@ def test_killed_and_killed_again_and_resumed_twice(launcher, rows):
         made.finish()
         assert made.committed() == done
         rows[25].results(len(done))
+    whole = launcher(draws=times(6, 20), name="whole")
+    whole.finish()
+    assert leaderboard(made.store) == leaderboard(whole.store)
 
 
 @pytest.mark.fault(8, "two launchers on one suite, each cell committed once")
@@ -199,6 +202,7 @@ def test_a_damaged_file_of_leases_stops_nobody(tmp_path):
         assert leases.claim(["a"]) == "a"
 
 
+@pytest.mark.slow
 @pytest.mark.fault(14, "random SIGKILLs of workers and launcher")
 def test_random_kills_of_workers_and_launcher(launcher, trials):
     """Fake cells of a second in the full form: every cell has one result in the end."""
@@ -239,6 +243,7 @@ def leaderboard(store: Store) -> str:
     return bench.leaderboard(store.folder).drop(columns=MEASURED).to_csv(index=False)
 
 
+@pytest.mark.slow
 @pytest.mark.fault(23, "killed at random and continued: the same leaderboard, byte for byte")
 def test_a_killed_suite_gives_the_same_leaderboard(launcher, trials):
     whole = launcher(draws=4, name="whole")
