@@ -60,6 +60,12 @@ class DivergedError(CellError):
     kind = "diverged"
 
 
+class UnstorableError(CellError):
+    """A result that is no plain data, or holds NaN or Inf: a record cannot have it."""
+
+    kind = "unstorable"
+
+
 class NotApplicableError(CellError):
     """This method cannot work on this task or backbone."""
 

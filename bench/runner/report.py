@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from bench import backbones, methods, tasks
 from bench.assets import is_cached, verify
 from bench.core.asset import Asset
+from bench.core.inert import clean
+from bench.core.record import Record
 from bench.measure import likely_device
 from bench.runner.forecast import forecast
 from bench.runner.plan import Plan
-from bench.runner.progress import duration
+from bench.runner.progress import duration, outcome
 from bench.runner.run import assets_of
 
 
@@ -41,6 +44,31 @@ def plan_lines(plan: Plan) -> str:
         f"  {cost.bytes_download / 1e6:.0f} MB to download",
     ]
     return "\n".join(lines)
+
+
+def record_lines(found: Sequence[tuple[Path, Record]], *, as_json: bool) -> str:
+    """Every attempt at a cell: as its file has it, or for people."""
+    if as_json:
+        return "\n".join(path.read_text(encoding="ascii").rstrip() for path, _ in found)
+    lines: list[str] = []
+    for path, record in found:
+        at = record.provenance
+        facts: list[tuple[str, object]] = [
+            ("file", path),
+            ("cell", f"{record.task} / {record.backbone} / {record.method}, draw {record.draw},"
+             f" seed {record.seed}" + (f", {record.control}" if record.control else "")),
+            ("attempt", f"{record.attempt}: {outcome(record)}"),
+            ("when, where", f"{at.date}, {at.device_name} ({at.device}, {at.precision},"
+             f" {at.threads} threads), commit {(at.commit or 'unknown')[:12]}"
+             + (" with changes" if at.dirty else "")),
+            *((f"  {name}", f"{value:.4g}") for name, value in record.metrics.items()),
+            ("settings", ", ".join(f"{k}={v}" for k, v in record.parameters.items()) or "-"),
+            ("seconds", ", ".join(f"{k} {v:.3g}" for k, v in record.phases.items()) or "-"),
+        ]  # fmt: skip
+        if record.failure is not None and record.failure.tail:
+            facts.append(("last words", record.failure.tail.replace("\n", "; ")))
+        lines += [f"{name:<12}  {clean(str(value), 600)}" for name, value in facts] + [""]
+    return "\n".join(lines).rstrip()
 
 
 def listing(kind: str) -> str:

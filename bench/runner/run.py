@@ -25,6 +25,8 @@ from bench.runner.precision import decide_apart, name_of
 from bench.runner.progress import Display, Quiet, duration
 from bench.runner.schedule import Policy, Schedule, Stop, interruptible, to_do
 from bench.store import Leases, Store
+from bench.store.index import write_index
+from bench.store.inspect import sweep
 from bench.suite_file import read
 
 
@@ -103,6 +105,9 @@ def run_suite(
         if todo:
             ran, device = _execute(plan, todo, device, store, options, display, engine, expected)
             store.write_suite(_described(plan, device))
+        if ran:
+            sweep(store.folder)
+            write_index(store)
     records = tuple(store.final())
     return Outcome(store.folder, plan, records, ran, expected, clock() - start)
 

@@ -1,9 +1,10 @@
 """Records on disk."""
 
+from bench.store.files import replace
 from bench.store.leases import Leases
 from bench.store.predictions import Items, items_of, to_bytes
 from bench.store.publish import copy_final
-from bench.store.records import Store, replace, uncollected
+from bench.store.records import Store, uncollected
 
 __all__ = [
     "Items",

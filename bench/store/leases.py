@@ -25,7 +25,7 @@ import psutil
 from filelock import FileLock
 
 from bench.core.errors import StoreError
-from bench.store.records import unwritable
+from bench.store.files import unwritable
 
 SECONDS_VALID = 60.0
 """Without being renewed; owners renew after a quarter of it."""

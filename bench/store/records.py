@@ -11,117 +11,25 @@ it is there whole or not at all, and the first commit of a name wins.
 
 from __future__ import annotations
 
-import errno
 import gc
 import hashlib
 import json
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
-from bench.core.errors import DiskFullError, StoreError
-from bench.core.record import SCHEMA, Record, Status
+from bench.core.errors import StoreError
+from bench.core.record import Record, Status
+from bench.store.codec import decode, encode
+from bench.store.files import commit, read, replace
 from bench.store.predictions import Items, from_bytes
 
 _NAME = re.compile(r"^([0-9a-f]{64})\.(\d+)\.json$")
-_RECORD = TypeAdapter(Record)
-
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""From schema `n` to `n + 1`; empty while there is one schema."""
-
-
-def commit(path: Path, data: bytes) -> bool:
-    """Write `data` to `path` so that it is there whole or not at all.
-
-    Returns False where `path` exists already: the first commit wins.
-
-    Raises:
-        StoreError: if it cannot be written (disk full, read-only, a short write).
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                if (written := os.fstat(file.fileno()).st_size) != len(data):
-                    raise StoreError(f"{path}: only {written} of {len(data)} bytes were written")
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                return False
-        finally:
-            os.unlink(temporary)  # noqa: PTH108 -- beside os.link
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    return True
-
-
-def unwritable(path: Path | str, error: OSError) -> StoreError:
-    """What it means that a file could not be written."""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    kind = DiskFullError if full else StoreError
-    return kind(f"{path}: cannot be written: {error.strerror or error}")
-
-
-def encode(record: Record) -> bytes:
-    """A record as JSON with its own checksum.
-
-    Raises:
-        ValueError: if a number is NaN or Inf.
-    """
-    plain = _RECORD.dump_python(record, mode="json")
-    body = json.dumps(plain, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=True)
-    checksum = hashlib.sha256(body.encode("ascii")).hexdigest()
-    return f'{{"checksum": "{checksum}", "record": {body}}}\n'.encode("ascii")
-
-
-def decode(data: bytes, what: str) -> Record:
-    """Read one record file; `what` names it in errors.
-
-    Raises:
-        StoreError: if it is damaged, or of a newer schema than this version knows.
-    """
-    body = data[91:-2]
-    if not data.isascii() or hashlib.sha256(body).hexdigest().encode("ascii") != data[14:78]:
-        raise StoreError(f"{what}: damaged (its checksum does not fit)")
-    try:
-        record = _RECORD.validate_json(body)  # half the time of `json.loads` and `validate_python`
-        if record.schema == SCHEMA:
-            return record
-    except ValidationError:
-        pass  # of another schema, perhaps: the way round says
-    return _of_another_schema(body, what)
-
-
-def _of_another_schema(body: bytes, what: str) -> Record:
-    """A record by way of plain data, which migrations take."""
-    try:
-        plain = json.loads(body)
-        schema = plain["schema"]
-        if schema > SCHEMA:
-            raise StoreError(
-                f"{what}: schema {schema} is newer than this bench knows ({SCHEMA}): update bench"
-            )
-        for step in range(schema, SCHEMA):
-            plain = MIGRATIONS[step](plain)
-        return _RECORD.validate_python(plain)
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise StoreError(f"{what}: damaged ({type(error).__name__})") from error
 
 
 class Store:
@@ -139,7 +47,16 @@ class Store:
         folder = str(self.folder / "records")
         names = (f"{folder}/{name}" for _, _, name in sorted(self._names()))
         with uncollected():
-            return [decode(_read(name), name) for name in names]
+            return [decode(read(name), name) for name in names]
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Name and bytes of each record file, sorted by run id and attempt.
+
+        Raises:
+            StoreError: naming the first that cannot be read.
+        """
+        for _, _, name in sorted(self._names()):
+            yield name, read(f"{self.folder}/records/{name}")
 
     def final(self) -> list[Record]:
         """One record per cell of the suite as it stands: the first success, or the last attempt.
@@ -171,7 +88,7 @@ class Store:
         found: Record | None = None
         for _, _, name in sorted(n for n in self._names() if n[0] == run_id):
             path = f"{self.folder}/records/{name}"
-            record = decode(_read(path), path)
+            record = decode(read(path), path)
             if record.provenance.device == device:
                 found = record
                 if record.status is Status.OK:
@@ -187,7 +104,7 @@ class Store:
         if record.predictions is None:
             raise StoreError(f"record {record.run_id[:12]} has no predictions")
         name = f"{self.folder}/predictions/{record.predictions}.safetensors"
-        data = _read(name)
+        data = read(name)
         if hashlib.sha256(data).hexdigest() != record.predictions:
             raise StoreError(f"{name}: damaged (its digest does not fit its name)")
         return from_bytes(data, name)
@@ -201,13 +118,15 @@ class Store:
 
         Raises:
             StoreError: if it cannot be written.
+            UnstorableError: if it holds NaN, Inf or what is no plain data; nothing is written then.
         """
+        data = encode(record)
         if predictions is not None:
             if hashlib.sha256(predictions).hexdigest() != record.predictions:
                 raise StoreError("a record must name its predictions by their digest")
             commit(self._predictions_path(hashlib.sha256(predictions).hexdigest()), predictions)
         name = f"{record.run_id}.{record.attempt}.json"
-        return commit(self.folder / "records" / name, encode(record))
+        return commit(self.folder / "records" / name, data)
 
     def add_probabilities(self, record: Record, data: bytes) -> None:
         """Keep full probabilities (validation and test) for stacking and distillation."""
@@ -289,35 +208,3 @@ def uncollected() -> Iterator[None]:
     finally:
         if paused:
             gc.enable()
-
-
-def _read(name: str) -> bytes:
-    """A whole file. A table reads 20,000 small ones: no path object, no buffer.
-
-    Raises:
-        StoreError: if it cannot be read.
-    """
-    try:
-        with open(name, "rb", buffering=0) as file:  # noqa: PTH123
-            return file.read()
-    except OSError as error:
-        raise StoreError(f"{name}: cannot be read: {error.strerror}") from error
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a derived file (a table, the index) whole, replacing what was there.
-
-    Raises:
-        StoreError: if it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # noqa: PTH101 -- a published file; mkstemp makes it private
-        os.replace(temporary, path)  # noqa: PTH105
-    except OSError as error:
-        raise unwritable(path, error) from error

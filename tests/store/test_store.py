@@ -2,68 +2,18 @@
 
 import dataclasses
 import gc
-import hashlib
 import json
 
 import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from bench.core.errors import StoreError
-from bench.core.predictions import ClassPredictions
-from bench.core.record import SCHEMA, Failure, Provenance, Record, Status
-from bench.store import Store, copy_final, items_of, records, to_bytes
+from bench.core.errors import StoreError, UnstorableError
+from bench.core.record import SCHEMA, Failure, Status
+from bench.store import Store, codec, copy_final
+from bench.store.codec import decode, encode
 from bench.store.predictions import from_bytes
-from bench.store.records import decode, encode
-
-PROVENANCE = Provenance(
-    date="2026-01-01T00:00:00+00:00",
-    commit=None,
-    dirty=None,
-    python="3.11",
-    system="Linux",
-    cpu="x",
-    threads=2,
-    device="cpu",
-    device_name="x",
-    driver=None,
-    precision="fp32",
-    deterministic=False,
-    packages={},
-)
-
-
-def record(**changes) -> Record:
-    base = Record(
-        schema=SCHEMA,
-        run_id="0" * 64,
-        attempt=1,
-        suite="s",
-        task="t",
-        modality="text",
-        backbone="b",
-        method="m",
-        draw=0,
-        seed=0,
-        control=None,
-        needs_backbone=True,
-        main_metric="accuracy",
-        identity={"draw": 0},
-        status=Status.OK,
-        provenance=PROVENANCE,
-        metrics={"accuracy": 0.5},
-    )
-    return dataclasses.replace(base, **changes)
-
-
-def predictions(n: int = 5, k: int = 3) -> bytes:
-    rows = np.random.default_rng(0).dirichlet(np.ones(k), n).astype(np.float32)
-    return to_bytes(items_of(ClassPredictions(rows), np.arange(n) % k))
-
-
-def with_predictions(**changes) -> tuple[Record, bytes]:
-    data = predictions()
-    return record(predictions=hashlib.sha256(data).hexdigest(), **changes), data
+from tests.store_kit import PROVENANCE, predictions, record, with_predictions
 
 
 def test_round_trip(tmp_path):
@@ -104,7 +54,7 @@ def test_final_is_of_the_suite_and_device_as_last_run(tmp_path):
 
 
 def test_nan_is_never_stored(tmp_path):
-    with pytest.raises(ValueError, match="JSON compliant"):
+    with pytest.raises(UnstorableError, match=r"metrics\.accuracy: nan"):
         Store(tmp_path).add(record(metrics={"accuracy": float("nan")}))
     assert Store(tmp_path).records() == []
 
@@ -224,7 +174,7 @@ def test_a_record_of_an_older_schema_is_migrated(monkeypatch):
     """Also where it would pass for one of today."""
     data = encode(record(schema=SCHEMA - 1))
     step = {SCHEMA - 1: lambda plain: {**plain, "schema": SCHEMA, "task": "renamed"}}
-    monkeypatch.setattr(records, "MIGRATIONS", step)
+    monkeypatch.setattr(codec, "MIGRATIONS", step)
     assert decode(data, "x") == record(task="renamed")
 
 
