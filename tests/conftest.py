@@ -12,6 +12,8 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import pytest
 from hypothesis import settings
 
+from tests.faults.plugin import *  # noqa: F403 -- hooks and fixtures of the table of faults
+
 settings.register_profile("bench", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("bench")
 

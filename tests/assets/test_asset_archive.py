@@ -71,6 +71,7 @@ def test_parts_are_joined_in_order(tmp_path):
         archive.extract(tmp_path / "wrong", "m/", tmp_path / "out")
 
 
+@pytest.mark.fault(37, "paths out of an archive")
 @pytest.mark.parametrize(
     "name", ["../evil", "m/../../evil", "/evil", "C:/evil", "m\\..\\evil", "a/./b", "m/e\nvil"]
 )
@@ -83,6 +84,7 @@ def test_zip_slip_is_refused(tmp_path, name):
     assert escaped(tmp_path) == before
 
 
+@pytest.mark.fault(37, "paths out of an archive")
 def test_a_name_with_nul_is_refused(tmp_path):
     data = zip_of(tmp_path / "a.zip", {"evil.txt#": b"x"}).read_bytes()
     (tmp_path / "a.zip").write_bytes(data.replace(b"evil.txt#", b"evil\0txt#"))
@@ -90,6 +92,7 @@ def test_a_name_with_nul_is_refused(tmp_path):
         archive.extract(tmp_path / "a.zip", "", tmp_path / "out")
 
 
+@pytest.mark.fault(37, "paths out of an archive")
 @given(name=st.text(min_size=1, max_size=10))
 def test_no_name_writes_outside(tmp_path_factory, name):
     root = tmp_path_factory.mktemp("zip")
@@ -102,6 +105,7 @@ def test_no_name_writes_outside(tmp_path_factory, name):
         assert all(p == path or p.is_relative_to(root / "in" / "out") for p in escaped(root))
 
 
+@pytest.mark.fault(37, "paths out of an archive")
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
 def test_links_and_devices_in_a_zip_are_refused(tmp_path, kind):
     info = zipfile.ZipInfo("m/link")
@@ -112,6 +116,7 @@ def test_links_and_devices_in_a_zip_are_refused(tmp_path, kind):
         archive.extract(tmp_path / "a.zip", "m/", tmp_path / "out")
 
 
+@pytest.mark.fault(37, "paths out of an archive")
 def test_two_members_of_one_name_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
         opened.writestr("a", "1")
@@ -121,12 +126,14 @@ def test_two_members_of_one_name_are_refused(tmp_path):
         archive.extract(tmp_path / "a.zip", "", tmp_path / "out")
 
 
+@pytest.mark.fault(37, "paths out of an archive")
 def test_a_file_that_is_also_a_folder_is_refused(tmp_path):
     path = zip_of(tmp_path / "a.zip", {"a": b"1", "a/b": b"2"})
     with pytest.raises(AssetError, match="cannot be unpacked"):
         archive.extract(path, "", tmp_path / "out")
 
 
+@pytest.mark.fault(37, "archives that are too large")
 @pytest.mark.parametrize("how", ["gzip", "zip"])
 def test_a_bomb_is_refused_early(tmp_path, how, monkeypatch):
     monkeypatch.setattr(archive, "FREE_BYTES", 1 << 20)
@@ -141,6 +148,7 @@ def test_a_bomb_is_refused_early(tmp_path, how, monkeypatch):
     assert written < 8 << 20  # no more than 200 times the 20 kB
 
 
+@pytest.mark.fault(37, "archives that are too large")
 def test_many_members_share_one_limit(tmp_path):
     path = zip_of(tmp_path / "a.zip", {f"{i}": os.urandom(1000) for i in range(10)})
     with pytest.raises(AssetError, match=r"more than 5,000 bytes"):
@@ -148,6 +156,7 @@ def test_many_members_share_one_limit(tmp_path):
     archive.extract(path, "", tmp_path / "out2", limit=10_000)
 
 
+@pytest.mark.fault(37, "archives that are too large")
 def test_too_many_members(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MAX_MEMBERS", 2)
     path = zip_of(tmp_path / "a.zip", {"1": b"", "2": b"", "3": b""})
@@ -175,6 +184,7 @@ def test_tree_digest(tmp_path):
     assert digest_tree(tmp_path) == tree_sha256({**files, "link": b"1"})
 
 
+@pytest.mark.fault(37, "paths out of an archive")
 @pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "nowhere", "folder", ".."])
 def test_links_that_leave_or_lead_nowhere(tmp_path, target):
     (tmp_path / "outside").write_text("secret")

@@ -45,6 +45,7 @@ def test_any_text_is_read_or_refused(text):
     assert parse(str(uri)) == uri
 
 
+@pytest.mark.fault(36, "names that leave the folder")
 @given(st.sampled_from(["pypi:a==1#", "https://a.org/b#", "hub:models/a/b@c#", "package:a#"]), PATH)
 def test_no_member_leaves_its_folder(start, path):
     assert parse(start + path)
@@ -99,6 +100,7 @@ def test_a_commit_pins_a_hub_uri_and_a_branch_does_not():
     assert not parse("hub:models/a/b").pinned
 
 
+@pytest.mark.fault(40, "credentials in a URL")
 def test_credentials_are_refused_and_not_repeated():
     for uri in ("https://me:hunter2@a.org/b", "https://hunter2@a.org/b?x#c", "htps://a:hunter2@b/"):
         with pytest.raises(AssetError) as caught:
@@ -106,6 +108,7 @@ def test_credentials_are_refused_and_not_repeated():
         assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.fault(40, "credentials in a URL")
 @pytest.mark.parametrize(
     "text",
     [
@@ -125,6 +128,7 @@ def test_redact_leaves_plain_text():
     assert redact(text) == text
 
 
+@pytest.mark.fault(36, "names that leave the folder")
 @given(st.text(max_size=12))
 def test_a_safe_path_stays_inside(name):
     try:
@@ -136,6 +140,7 @@ def test_a_safe_path_stays_inside(name):
     assert path.parts
 
 
+@pytest.mark.fault(36, "names that leave the folder")
 @pytest.mark.parametrize(
     "name",
     ["", "/", "/a", "a//b", "./a", "a/..", "C:/a", "a\nb", "a\0", "a\\b", "\ud800", "x" * 300],

@@ -95,6 +95,7 @@ def test_the_untrained_twin_is_another_model_and_always_the_same(folders, kind):
     assert np.abs(first - trained).max() > 1e-2
 
 
+@pytest.mark.fault(33, "pickled weights")
 def test_pickled_weights_are_not_read(folders, tmp_path):
     folder = tmp_path / "pickled"
     shutil.copytree(folders("bert"), folder)

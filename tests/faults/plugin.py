@@ -1,4 +1,8 @@
-"""The table of faults: printed after the tests, and written by `make faults`."""
+"""The table of faults: printed after the tests, and written by `make faults`.
+
+A test with a mark `fault(number, words)` is a row. One that counts takes the fixture `trials`; any
+other is one trial, which survived if it passed.
+"""
 
 from __future__ import annotations
 
@@ -34,16 +38,20 @@ def trials(rows):
 
 
 def pytest_runtest_logreport(report):
-    """Note what was skipped: a fault that needs a device this machine lacks."""
-    if report.skipped and "fault" in report.keywords:
-        ((number, words),) = [args for name, args in report.user_properties if name == "fault"]
-        MISSING[number] = words
+    """Count a test that does not count itself; note what was skipped."""
+    marks = [args for name, args in report.user_properties if name == "fault"]
+    for number, words, counts in marks:
+        if report.skipped:
+            MISSING[number] = words
+        elif report.when == "call" and not counts:
+            ROWS.append(Trials(number, words, tried=1, survived=int(report.passed)))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    if mark := item.get_closest_marker("fault"):
-        item.user_properties.append(("fault", mark.args))
+    counts = "rows" in item.fixturenames
+    for mark in item.iter_markers("fault"):
+        item.user_properties.append(("fault", (*mark.args, counts)))
 
 
 def pytest_terminal_summary(terminalreporter):
