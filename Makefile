@@ -38,7 +38,7 @@ test-gpu: $(STAMP)  ## Run the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m gpu
 
 faults: $(STAMP)  ## Faults for real, in their full form: results/faults.md (half an hour)
-	FAULTS=full FAULTS_TABLE=results/faults.md $(BIN)/python -m pytest -q -m 'not gpu' tests/faults
+	FAULTS=full FAULTS_TABLE=results/faults.md $(BIN)/python -m pytest -q -m 'fault and not gpu' tests
 
 check: $(STAMP)  ## Lint, types, import contracts, module size, published tables
 	$(BIN)/ruff check .
