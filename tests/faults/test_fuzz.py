@@ -60,9 +60,8 @@ def fuzz(trials, strategy, attempt) -> None:
         )
         @given(strategy)
         def one(value):
-            with trials.one():
-                with contextlib.suppress(BenchError):
-                    attempt(value)
+            with trials.one(), contextlib.suppress(BenchError):
+                attempt(value)
 
         one()
         number += 1
