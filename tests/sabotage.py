@@ -39,6 +39,11 @@ class Sabotage(Centroid):
         if not how.startswith("no"): print("about to", how, flush=True)
         if how == "raise": raise ValueError("of the test")
         if how == "kill": os.kill(os.getpid(), signal.SIGKILL)
+        if how == "leak":
+            token = os.environ["HF_TOKEN"]
+            said = f"leaked {token} of {os.path.expanduser('~')}/x/secret.txt in {FOLDER}/y"
+            print(said, f"https://me:{token}@example.org/x", flush=True)
+            raise ValueError(said)
         if how == "kill-once":
             mark = os.path.join(FOLDER, "killed-once")
             if not os.path.exists(mark):

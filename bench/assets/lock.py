@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.assets.hub import hub_identity, hub_uri
 from bench.assets.safety import redact
-from bench.assets.uri import HubUri, normal, parse
+from bench.assets.uri import FileUri, HubUri, absolute_file, file_path, normal, parse
 from bench.core.errors import AssetError
 from bench.core.suite import Precision, Resolved
 
@@ -125,16 +125,31 @@ class Lock:
         self._saved = (dict(self._pins), dict(self._precisions))
 
 
-def pinned_digest(uri: str, pins: Mapping[str, str]) -> str | None:
+def key_of(uri: str, folder: Path) -> str:
+    """How the lock of a suite in `folder` names a URI: a file inside is relative to it.
+
+    Raises:
+        AssetError: if the URI is malformed.
+    """
+    if not isinstance(parse(uri), FileUri):
+        return uri
+    path, root = file_path(uri, folder), file_path("file:.", folder)
+    inside = Path(uri.removeprefix("file:")).is_absolute() and path.is_relative_to(root)
+    return f"file:{path.relative_to(root).as_posix()}" if inside else uri
+
+
+def pinned_digest(uri: str, pins: Mapping[str, str], folder: Path = Path()) -> str | None:
     """The digest for a source that has `uri` alone: from its own commit, else from `pins`.
 
-    For a hub repository locked to a commit it is the identity of `pinned_uri(uri, pins)`.
+    For a hub repository locked to a commit it is the identity of `pinned_uri(uri, pins)`;
+    `folder` is the suite's.
 
     Raises:
         AssetError: if the URI is malformed.
     """
     parsed = parse(uri)
-    pin = pins.get(normal(uri))
+    names = (key_of(uri, folder), uri, absolute_file(uri, folder))
+    pin = next((pins[normal(name)] for name in names if normal(name) in pins), None)
     if isinstance(parsed, HubUri) and (parsed.pinned or len(pin or "") == 40):
         return hub_identity(pinned_uri(uri, pins))
     return pin

@@ -8,10 +8,10 @@ from pathlib import Path
 from bench.assets import cache, fetch
 from bench.assets.digests import digest
 from bench.assets.hub import hub_identity, resolve_revision
-from bench.assets.lock import Lock, pinned_uri
+from bench.assets.lock import Lock, key_of, pinned_uri
 from bench.assets.resolve import Report, add_to_cache, in_place, quiet
 from bench.assets.safety import redact
-from bench.assets.uri import HubUri, absolute_file, file_path, parse
+from bench.assets.uri import HubUri, absolute_file, parse
 from bench.core.asset import Asset, Source, Unpack
 from bench.core.errors import AssetError, DigestMismatchError
 
@@ -56,20 +56,12 @@ class _Pinner:
         )
         if source.sha256:
             return source
-        key = self._key(written)
+        key = key_of(written, self.folder)
         if _by_revision(source):
             return self._commit(source, key)
         found = None if _local(written) else self.lock.get(key)
         sha256 = found or self._settle(key, self._hash(source, key))
         return dataclasses.replace(source, sha256=sha256)
-
-    def _key(self, written: str) -> str:
-        """How the lock names a URI: a path inside the suite's folder is relative to it."""
-        if not _local(written):
-            return written
-        path, folder = file_path(written, self.folder), file_path("file:.", self.folder)
-        inside = Path(written.removeprefix("file:")).is_absolute() and path.is_relative_to(folder)
-        return f"file:{path.relative_to(folder).as_posix()}" if inside else written
 
     def _commit(self, source: Source, key: str) -> Source:
         uri = pinned_uri(source.uris[0], self.lock.pins)

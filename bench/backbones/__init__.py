@@ -55,7 +55,7 @@ def _asset(uri: str, folder: Path, pins: Mapping[str, str]) -> Asset:
     source = Source(
         path="model",
         uris=(absolute_file(pinned_uri(uri, pins), folder),),
-        sha256=pinned_digest(uri, pins),
+        sha256=pinned_digest(uri, pins, folder),
         tree=True,
     )
     return Asset(name=uri, sources=(source,), license="see the model's card")

@@ -15,8 +15,27 @@ def load_model(spec: BackboneSpec, folder: Path, precision: Precision) -> Any:
     """The model in `folder`, or its untrained twin, on the CPU.
 
     Raises:
-        UserError: if its only weights are pickled.
+        UserError: if its only weights are pickled or they are damaged, or if transformers has no
+            such model without code of its own.
     """
+    from safetensors import SafetensorError
+
+    try:
+        return _loaded(spec, folder, precision)
+    except SafetensorError as error:
+        raise UserError(
+            f"backbone {spec.name!r}: the weights in {folder.name} are damaged ({error})"
+        ) from error
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise UserError(
+            f"backbone {spec.name!r}: {folder.name} can be loaded only with Python code that lies "
+            "beside its weights, and that is never run"
+        ) from error
+
+
+def _loaded(spec: BackboneSpec, folder: Path, precision: Precision) -> Any:
     from transformers import AutoConfig, AutoModel
 
     dtype = torch_dtype(precision)

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
+from bench.extract import shards
 from bench.extract.run import Extracted
 
 log = logging.getLogger(__name__)
@@ -27,6 +26,8 @@ EXTRACTION_VERSION = 3
 """Part of every key; raised when extraction computes something else (2: untrained twins are
 seeded by the content of their assets; 3: BERT-like encoders packed and fused, which changes last
 digits)."""
+
+_TENSORS = frozenset({"digests", "features", "facts"})
 
 
 class FeatureCache:
@@ -69,11 +70,7 @@ class FeatureCache:
         names = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)
         data = bytes(save({"digests": names, "features": extracted.features, "facts": facts}))
         name = f"{hashlib.sha256(data).hexdigest()}.safetensors"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=self.folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, self.folder / name)  # noqa: PTH105
+        shards.write(self.folder, name, data)
         self._seen.add(name)
         self._keep(digests, extracted.features, facts)
 
@@ -86,11 +83,12 @@ class FeatureCache:
                 continue
             self._seen.add(path.name)
             data = path.read_bytes()
-            if f"{hashlib.sha256(data).hexdigest()}.safetensors" != path.name:
+            whole = f"{hashlib.sha256(data).hexdigest()}.safetensors" == path.name
+            shard = shards.tensors(data, _TENSORS) if whole else None
+            if shard is None:
                 log.warning("damaged features are dropped and computed again: %s", path.name[:16])
                 path.unlink(missing_ok=True)
                 continue
-            shard = load(data)
             names = [row.tobytes() for row in shard["digests"]]
             self._keep(names, shard["features"], shard["facts"])
 

@@ -12,21 +12,22 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from bench.core.backbone import Backbone, Tokens
 from bench.core.identity import item_digest
 from bench.core.task import Input
+from bench.extract import shards
 
 log = logging.getLogger(__name__)
+
+_TENSORS = frozenset({"digests", "offsets", "truncated"})
 
 
 class TokenCache:
@@ -91,16 +92,9 @@ class _OfTokenizer:
         index, buffer = bytes(save(facts)), io.BytesIO()
         np.save(buffer, made.ids, allow_pickle=False)
         name = _name(index, buffer.getvalue())
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._write(f"{name}.npy", buffer.getvalue())
-        self._write(f"{name}.safetensors", index)  # last: with it, both are there
+        shards.write(self._folder, f"{name}.npy", buffer.getvalue())
+        shards.write(self._folder, f"{name}.safetensors", index)  # last: with it, both are there
         self._keep(name, names, made)
-
-    def _write(self, name: str, data: bytes) -> None:
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=self._folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, self._folder / name)  # noqa: PTH105
 
     def _read(self) -> None:
         """Take in what has appeared since."""
@@ -110,13 +104,14 @@ class _OfTokenizer:
             if path.stem in self._seen:
                 continue
             index, ids = path.read_bytes(), path.with_suffix(".npy")
-            if not ids.exists() or _name(index, ids.read_bytes()) != path.stem:
+            whole = ids.exists() and _name(index, ids.read_bytes()) == path.stem
+            facts = shards.tensors(index, _TENSORS) if whole else None
+            flat = _mapped(ids) if facts else None
+            if facts is None or flat is None:
                 log.warning("damaged token ids are dropped and made again: %s", path.stem[:16])
                 path.unlink(missing_ok=True)
                 ids.unlink(missing_ok=True)
                 continue
-            facts = load(index)
-            flat = np.load(ids, mmap_mode="r", allow_pickle=False)
             tokens = Tokens(flat, facts["offsets"], facts["truncated"])
             self._keep(path.stem, facts["digests"], tokens)
 
@@ -125,6 +120,15 @@ class _OfTokenizer:
         for row, digest in enumerate(digests):
             self._rows.setdefault(digest.tobytes(), (len(self._shards), row))
         self._shards.append(tokens)
+
+
+def _mapped(path: Path) -> NDArray[np.int32] | None:
+    """The ids of a file, mapped, or None where it holds something else."""
+    try:
+        flat: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        return None
+    return flat if flat.dtype == np.int32 and flat.ndim == 1 else None
 
 
 def _name(index: bytes, ids: bytes) -> str:

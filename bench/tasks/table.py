@@ -183,7 +183,7 @@ def _source(name: str, uri: str, folder: Path, pins: Mapping[str, str]) -> Sourc
     return Source(
         path=_path_in_asset(name, uri),
         uris=(pinned_uri(absolute, pins),),
-        sha256=pinned_digest(uri, pins) or pinned_digest(absolute, pins),
+        sha256=pinned_digest(uri, pins, folder),
         tree=is_folder or uri.startswith(HUB),
     )
 

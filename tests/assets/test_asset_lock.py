@@ -88,6 +88,8 @@ def test_a_path_inside_the_folder_is_kept_relative(own):
     pin(table("file:./t.csv"), folder, own, locked=True)
     assert list(own.pins) == ["file:t.csv"]
     assert pinned_digest("file:./t.csv", own.pins) == sha256(OLD)
+    absolute = f"file:{own.path.parent / 't.csv'}"
+    assert pinned_digest(absolute, own.pins, own.path.parent) == sha256(OLD)
     pin(table("file:../suite/t.csv"), folder, own)
     assert list(own.pins) == ["file:t.csv", "file:../suite/t.csv"]
 
