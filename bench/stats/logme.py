@@ -36,9 +36,12 @@ def logme(features: ArrayLike, labels: ArrayLike) -> float:
     classes, members = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError("one class: there is nothing to tell apart")
+    longest = max(x.shape)
     columns = (members[:, None] == np.arange(len(classes))).astype(np.float64)
+    if x.shape[0] < x.shape[1]:  # few items: the same U and S from (n, n), in a tenth of the time
+        x = np.linalg.qr(x.T, mode="r").T
     vectors, singular, _ = np.linalg.svd(x, full_matrices=False)
-    kept = singular > singular[0] * max(x.shape) * np.finfo(np.float64).eps
+    kept = singular > singular[0] * longest * np.finfo(np.float64).eps
     square = np.square(singular[kept])
     inside = np.square(vectors[:, kept].T @ columns)  # (r, k)
     outside = np.maximum(columns.sum(axis=0) - inside.sum(axis=0), 0.0)  # (k,)
