@@ -39,7 +39,7 @@ def logme(features: ArrayLike, labels: ArrayLike) -> float:
     longest = max(x.shape)
     columns = (members[:, None] == np.arange(len(classes))).astype(np.float64)
     if x.shape[0] < x.shape[1]:  # few items: the same U and S from (n, n), in a tenth of the time
-        x = np.linalg.qr(x.T, mode="r").T
+        x = np.asarray(np.linalg.qr(x.T, mode="r")).T
     vectors, singular, _ = np.linalg.svd(x, full_matrices=False)
     kept = singular > singular[0] * longest * np.finfo(np.float64).eps
     square = np.square(singular[kept])
