@@ -10,7 +10,7 @@ from bench.report.drawing import Figure
 from bench.report.gather import Found
 from bench.report.grids import Grid, budget_grids, grids, ledger_grid
 from bench.report.lines import by_budget, by_labels
-from bench.report.looks import looks
+from bench.report.looks import Looks, looks
 from bench.report.scatter import scatter
 
 
@@ -38,11 +38,12 @@ class Blocks:
 
 def blocks(found: Found) -> Blocks:
     """What the page shows of a run."""
-    made = grids(found)
+    made, places = grids(found), _places(found)
+    known = looks((row.backbone, row.method) for row in found.board.rows)
     of = {kind: [grid for grid in made if grid.kind == kind] for kind in _KINDS}
-    figures = [by_labels(curve, _places(found)) for curve in found.board.curves]
+    figures = [by_labels(curve, places, known) for curve in found.board.curves]
     return Blocks(
-        problems=_problems(found, of["problem"]),
+        problems=_problems(found, of["problem"], known),
         overall=[Block(grid=grid) for grid in of["overall"]],
         curves=[
             Block(grid=grid, figures=[figure] if figure else [])
@@ -64,8 +65,7 @@ def _places(found: Found) -> dict[int, int]:
     return {id(row): i for i, row in enumerate(found.board.rows)}
 
 
-def _problems(found: Found, given: Sequence[Grid]) -> list[Block]:
-    known = looks(row.method for row in found.board.rows)
+def _problems(found: Found, given: Sequence[Grid], known: Looks) -> list[Block]:
     budgets = budget_grids(found)
     made = []
     for grid in given:
@@ -74,7 +74,7 @@ def _problems(found: Found, given: Sequence[Grid]) -> list[Block]:
             continue
         rows = [(line.place, found.board.rows[line.place]) for line in grid.lines if line.place is not None]
         tried = [curve for curve in found.budgets if curve.problem == problem]
-        drawn = (scatter(problem, rows, known), by_budget(tried) if tried else None)
+        drawn = (scatter(problem, rows, known), by_budget(tried, known) if tried else None)
         made.append(
             Block(
                 grid=grid,

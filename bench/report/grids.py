@@ -16,8 +16,11 @@ LONGEST = 200
 MESSAGE = 2000
 """Characters of a failure's reason."""
 
-_ON_PHONES = {"rank", "backbone", "method", "behind the best", "mean (95 % CI)", "mean rank"}
+_ON_PHONES = {"rank", "backbone", "method", "mean (95 % CI)", "mean rank"}
 """Columns that a narrow screen shows at once; the others on demand."""
+
+_IN_THE_ROW = {"records", "record"}
+"""Columns of shortened run ids: a row opens with all of its records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +118,12 @@ def budget_grids(found: Found) -> dict[Problem, Grid]:
 
 def _grid(found: Found, section: Section, rows: _Rows) -> Grid:
     longest = MESSAGE if rows.kind == "failures" else LONGEST
-    heads = _heads(section.columns, rows.kind)
+    shown = [column for column in section.columns if column.head not in _IN_THE_ROW]
     columns = [
         [clean(cell, longest) if column.outside else cell for cell in column.cells]
-        for column in section.columns
+        for column in shown
     ]
-    ties = _ties(section.columns[0])
+    ties = _ties(shown[0])
     lines = [
         Line(
             task=clean(line.task, LONGEST),
@@ -139,7 +142,7 @@ def _grid(found: Found, section: Section, rows: _Rows) -> Grid:
         kind=rows.kind,
         title=clean(section.title, LONGEST),
         note=clean(section.note, MESSAGE),
-        heads=heads,
+        heads=_heads(shown, rows.kind),
         lines=tuple(lines),
         problem=rows.problem,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.report.drawing import Figure, Mark, Plot, horizontal, vertical
-from bench.report.looks import look
+from bench.report.looks import Looks
 from bench.report.naming import (
     LINES,
     entrant,
@@ -53,7 +53,7 @@ class _Frame:
     steps: bool = False
 
 
-def by_labels(curve: Curve, places: Mapping[int, int]) -> Figure | None:
+def by_labels(curve: Curve, places: Mapping[int, int], known: Looks) -> Figure | None:
     """A task's scores by labels a class; `places` has a row's place on the board by its `id`."""
     times = scale(curve.metric)
     lines = []
@@ -86,16 +86,16 @@ def by_labels(curve: Curve, places: Mapping[int, int]) -> Figure | None:
     )
     shown = lines[:LINES]
     hollow = any(not point.solid for line in shown for point in line.points)
-    note = "Bars: 95 % intervals." + (" Hollow: draws are missing." if hollow else "")
+    note = "Upright: 95 % intervals." + (" Hollow: draws are missing." if hollow else "")
     return Figure(
         title=curve.title,
         note=few_of(len(shown), len(lines), note),
-        plots=(_plot(shown, frame),),
-        keys=line_keys([(line.backbone, line.method) for line in shown]),
+        plots=(_plot(shown, frame, known),),
+        keys=line_keys([(line.backbone, line.method) for line in shown], known),
     )
 
 
-def by_budget(curves: Sequence[BudgetCurve]) -> Figure | None:
+def by_budget(curves: Sequence[BudgetCurve], known: Looks) -> Figure | None:
     """One problem's best validation scores so far, the best of the last ones first."""
     tried = [curve for curve in curves if _tried(curve)]
     if not any(len(_tried(curve)) > 1 for curve in tried):
@@ -116,12 +116,12 @@ def by_budget(curves: Sequence[BudgetCurve]) -> Figure | None:
         )
         lines = [_budget_line(curve, spent, words) for curve in shown]
         if any(line.points for line in lines):
-            plots.append(_plot(lines, frame))
+            plots.append(_plot(lines, frame, known))
     return Figure(
         title="Score by budget",
         note=few_of(len(shown), len(tried), "Best validation score so far, mean over draws."),
         plots=tuple(plots),
-        keys=line_keys([(curve.backbone, curve.method) for curve in shown]),
+        keys=line_keys([(curve.backbone, curve.method) for curve in shown], known),
     )
 
 
@@ -160,7 +160,7 @@ def _budget_line(
     return _Line(curve.backbone, curve.method, points)
 
 
-def _plot(lines: Sequence[_Line], frame: _Frame) -> Plot:
+def _plot(lines: Sequence[_Line], frame: _Frame, known: Looks) -> Plot:
     points = [point for line in lines for point in line.points]
     x = horizontal((point.x for point in points), log=frame.log)
     y = vertical(v for p in points for v in (p.y, p.low, p.high) if v is not None)
@@ -170,25 +170,25 @@ def _plot(lines: Sequence[_Line], frame: _Frame) -> Plot:
             y=y.at(point.y),
             low=None if point.low is None else y.at(point.low),
             high=None if point.high is None else y.at(point.high),
-            look=look(i),
+            look=known[line.backbone, line.method],
             solid=point.solid,
             title=point.title,
             backbone=line.backbone,
             method=line.method,
             place=point.place,
         )
-        for i, line in enumerate(lines)
+        for line in lines
         for point in line.points
     ]
     strokes = [
         stroke(
             [(x.at(point.x), y.at(point.y)) for point in line.points],
-            look(i),
+            known[line.backbone, line.method],
             line.backbone,
             line.method,
             steps=frame.steps,
         )
-        for i, line in enumerate(lines)
+        for line in lines
         if line.points
     ]
     return Plot(

@@ -1,9 +1,10 @@
-"""How methods are told apart: a colour and a shape each, never a colour alone."""
+"""How entrants are told apart: a colour and a shape each, never a colour alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 COLOURS = 8
 """Okabe and Ito's palette (Color Universal Design, 2008), as the style sheet has it."""
@@ -17,7 +18,7 @@ SHAPES = (
     "M-1.8 -5H1.8V-1.8H5V1.8H1.8V5H-1.8V1.8H-5V-1.8H-1.8Z",  # cross
     "M-2.6 -4.8H2.6L5.2 0L2.6 4.8H-2.6L-5.2 0Z",  # hexagon
 )
-"""Seven, so that with eight colours 56 methods differ."""
+"""Seven, so that with eight colours 56 entrants differ."""
 
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "12 4")
 
@@ -31,11 +32,13 @@ class Look:
     dash: str
 
 
-def looks(methods: Iterable[str]) -> dict[str, Look]:
-    """One for each method, in the order of their names: the same wherever it is shown."""
-    return {name: look(i) for i, name in enumerate(sorted(set(methods)))}
+Looks: TypeAlias = Mapping[tuple[str, str], Look]
+"""By backbone and method."""
 
 
-def look(place: int) -> Look:
-    """The look of that number."""
-    return Look(place % COLOURS, SHAPES[place % len(SHAPES)], DASHES[place % len(DASHES)])
+def looks(entrants: Iterable[tuple[str, str]]) -> Looks:
+    """One for each entrant, in the order of their names: the same wherever it is shown."""
+    return {
+        name: Look(i % COLOURS, SHAPES[i % len(SHAPES)], DASHES[i % len(DASHES)])
+        for i, name in enumerate(sorted(set(entrants)))
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.report.drawing import Key, Stroke
-from bench.report.looks import Look, look
+from bench.report.looks import Look, Looks
 from bench.tables import cells
 
 LINES = 12
@@ -45,6 +45,6 @@ def stroke(
     )
 
 
-def line_keys(names: list[tuple[str, str]]) -> tuple[Key, ...]:
-    """The legend of lines, whose looks are those of their places."""
-    return tuple(Key(look=look(i), text=entrant(*name), line=True) for i, name in enumerate(names))
+def line_keys(names: list[tuple[str, str]], known: Looks) -> tuple[Key, ...]:
+    """The legend of lines."""
+    return tuple(Key(look=known[name], text=entrant(*name), line=True) for name in names)

@@ -11,7 +11,6 @@ from bench.core.inert import clean
 from bench.report.blocks import blocks
 from bench.report.embed import data
 from bench.report.gather import Found
-from bench.report.looks import looks
 from bench.tables import words
 from bench.tables.views import BUDGET, LEDGER
 
@@ -34,9 +33,9 @@ def page(found: Found) -> str:
     text: str = environment.get_template("page.html").render(
         blocks=blocks(found),
         data=data(found),
+        description=str(found.suite.get("description") or ""),
         facts=_facts(found),
         found=found,
-        looks=looks(row.method for row in found.board.rows),
         names=_names(found),
         policy=policy(style, script),
         script=script,

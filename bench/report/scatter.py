@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from bench.report.drawing import NUMBERED, Figure, Key, Mark, Plot, horizontal, numbered, vertical
-from bench.report.looks import Look
+from bench.report.looks import Looks
 from bench.report.naming import entrant, metric_title, scale
 from bench.stats import Estimate
 from bench.tables import cells
@@ -44,7 +44,7 @@ class _Point:
     value: Estimate
 
 
-def scatter(problem: Problem, rows: Placed, known: Mapping[str, Look]) -> Figure | None:
+def scatter(problem: Problem, rows: Placed, known: Looks) -> Figure | None:
     """Score against each cost in which rows differ; rows on the front are filled."""
     points = [
         _Point(number, place, row, row.value)
@@ -56,29 +56,29 @@ def scatter(problem: Problem, rows: Placed, known: Mapping[str, Look]) -> Figure
         return None
     return Figure(
         title="Score against cost",
-        note="Filled: on the front. Bars: 95 % intervals. A mark opens its row.",
+        note="Filled: on the front. Lines: 95 % intervals. A mark opens its row.",
         plots=tuple(plots),
         keys=_keys(points, known),
     )
 
 
-def _keys(points: Sequence[_Point], known: Mapping[str, Look]) -> tuple[Key, ...]:
-    if len(points) > NUMBERED:
-        methods = dict.fromkeys(point.row.method for point in points)
-        return tuple(Key(look=known[method], text=method) for method in methods)
+def _keys(points: Sequence[_Point], known: Looks) -> tuple[Key, ...]:
+    """Of all rows, or where they are many of those on the front, as far as there is room."""
+    many = len(points) > NUMBERED
+    shown = [point for point in points if point.row.front][:NUMBERED] if many else points
     return tuple(
         Key(
-            look=known[point.row.method],
+            look=known[point.row.backbone, point.row.method],
             text=entrant(point.row.backbone, point.row.method),
-            number=point.number,
+            number=0 if many else point.number,
             solid=point.row.front,
         )
-        for point in points
+        for point in shown
     )
 
 
 def _plot(
-    problem: Problem, points: Sequence[_Point], known: Mapping[str, Look], cost: Cost
+    problem: Problem, points: Sequence[_Point], known: Looks, cost: Cost
 ) -> Plot | None:
     """None where fewer than two costs differ."""
     costs = {point.place: found for point in points if (found := cost.of(point.row.costs))}
@@ -94,7 +94,7 @@ def _plot(
             y=y.at(times * point.value.mean),
             low=y.at(times * point.value.low),
             high=y.at(times * point.value.high),
-            look=known[point.row.method],
+            look=known[point.row.backbone, point.row.method],
             solid=point.row.front,
             number=point.number if len(points) <= NUMBERED else 0,
             title=f"{entrant(point.row.backbone, point.row.method)}:"

@@ -99,7 +99,7 @@
       const numbers = Array.from({ length: classes }, (_, i) => i);
       const body = numbers.map((truth) => make("tr", {}, make("th", { scope: "row" }, String(truth)), ...numbers.map((said) => {
         const count = counts.get(`${truth} ${said}`) ?? 0;
-        const cell = make("td", { class: truth === said ? "right" : "wrong" }, count ? String(count) : "");
+        const cell = make("td", count ? { class: truth === said ? "right" : "wrong" } : {}, count ? String(count) : "");
         cell.style.setProperty("--s", share(truth, count).toFixed(3));
         return cell;
       })));
@@ -121,7 +121,7 @@
     const wrong = found.filter(([truth, said]) => truth !== said).sort((a, b) => b[2] - a[2]).slice(0, 8);
     const rows = wrong.map(([truth, said, count]) => [truth, said, count, percent(count / totals.get(truth))]);
     return make("div", {}, make("h3", {}, "Confusion matrix"),
-      make("p", { class: "note" }, `Class ids, true down, predicted across; ${items} items over ${records} ${records === 1 ? "record" : "records"}. Shades are shares of a true class.`),
+      make("p", { class: "note" }, `Class ids, true down, predicted across; ${items.toLocaleString("en-US")} items over ${records} ${records === 1 ? "record" : "records"}. Shades are shares of a true class.`),
       matrix(classes, found),
       make("details", { class: "legend" }, make("summary", {}, "Most frequent confusions"),
         rows.length ? table(["true", "predicted", "items", "of the class"], rows) : make("p", {}, "None: every item is right.")));
@@ -134,7 +134,7 @@
     const most = Math.max(...there.map((bin) => bin[1]));
     const x = (value) => (42 + 250 * value).toFixed(1);
     const y = (value) => (262 - 250 * value).toFixed(1);
-    const svg = draw("svg", { class: "plot", viewBox: "0 0 310 300", role: "img", "aria-label": "Reliability diagram: share of right predictions against the probability given to them. The table of its bins has the numbers." });
+    const svg = draw("svg", { class: "plot reliable", viewBox: "0 0 310 300", role: "img", "aria-label": "Reliability diagram: share of right predictions against the probability given to them. The table of its bins has the numbers." });
     for (const tick of [0, 0.2, 0.4, 0.6, 0.8, 1]) {
       svg.append(draw("path", { class: "rule", d: `M42 ${y(tick)}H292` }),
         draw("text", { class: "tick", x: 37, y: Number(y(tick)) + 4, "text-anchor": "end" }, String(100 * tick)),
@@ -184,7 +184,7 @@
     const body = at("row-body");
     const names = [set.b, set.m].filter(Boolean).join(" / ");
     at("row-title").textContent = set.t ? `${names} on ${set.t}` : names;
-    body.replaceChildren(make("h3", {}, "Numbers"), pairs(cellsOf(row).filter(([head]) => head !== "records"), true));
+    body.replaceChildren(make("h3", {}, "Numbers"), pairs(cellsOf(row), true));
     const places = (set.at ?? "").split(" ").filter(Boolean).map(Number);
     const records = places.map((place) => data.records[place]);
     const failed = records.filter((one) => one.failure);
@@ -196,7 +196,7 @@
     if (details) body.append(make("div", { class: "two" }, confusion(details), reliability(details)));
     const costs = "row" in set && !row.closest("#ledger") && document.querySelector(`#ledger tr[data-row="${Number(set.row)}"]`);
     if (costs && !row.closest("#controls")) {
-      body.append(make("h3", {}, "What its cells cost"), pairs(cellsOf(costs).slice(3).filter(([head]) => head !== "records"), true));
+      body.append(make("h3", {}, "What its cells cost"), pairs(cellsOf(costs).slice(3), true));
     }
     body.append(make("h3", {}, `Records (${records.length})`), ...records.slice(0, MANY).map(record));
     if (records.length > MANY) {
