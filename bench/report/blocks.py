@@ -72,7 +72,11 @@ def _problems(found: Found, given: Sequence[Grid], known: Looks) -> list[Block]:
         problem = grid.problem
         if problem is None:
             continue
-        rows = [(line.place, found.board.rows[line.place]) for line in grid.lines if line.place is not None]
+        rows = [
+            (line.place, found.board.rows[line.place])
+            for line in grid.lines
+            if line.place is not None
+        ]
         tried = [curve for curve in found.budgets if curve.problem == problem]
         drawn = (scatter(problem, rows, known), by_budget(tried, known) if tried else None)
         made.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import hypot
 
 from bench.report.axes import Axis, Tick, linear, logarithmic
 from bench.report.looks import Look
@@ -113,4 +114,4 @@ def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
     x, y = one
     if not (LEFT + 4 < x < RIGHT - 4 and TOP + 4 < y < BOTTOM - 4):
         return -1.0
-    return min(10.0, ((x - other[0]) ** 2 + (y - other[1]) ** 2) ** 0.5)
+    return min(10.0, hypot(x - other[0], y - other[1]))

@@ -42,13 +42,17 @@ def _flat(triples: tuple[tuple[float, float, float], ...]) -> list[float]:
     return [number for triple in triples for number in triple]
 
 
-def _inert(value: Any) -> Any:
+def _inert(value: Any, *, several: bool = False) -> Any:
+    """Words on one line; what a failed cell said last on several."""
     if isinstance(value, dict):
-        return {clean(str(key), LONGEST): _inert(inner) for key, inner in value.items()}
+        return {
+            clean(str(key), LONGEST): _inert(inner, several=key == "tail")
+            for key, inner in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_inert(inner) for inner in value]
     if isinstance(value, str):
-        return value if _plain(value) else lines(value, LONGEST)
+        return value if _plain(value) else (lines if several else clean)(value, LONGEST)
     if isinstance(value, float):
         return round(value, _DIGITS) + 0.0 if math.isfinite(value) else None
     return value

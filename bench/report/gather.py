@@ -53,7 +53,9 @@ def gather(given: Store) -> Found:
         ledger_view=of_ledger(store),
         origins=origins(records),
         details=tuple(
-            details(store.predictions(by_run[run]) for run in row.run_ids if by_run[run].predictions)
+            details(
+                store.predictions(by_run[run]) for run in row.run_ids if by_run[run].predictions
+            )
             for row in found.rows
         ),
     )

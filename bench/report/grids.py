@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -95,9 +96,7 @@ def ledger_grid(found: Found) -> Grid | None:
         )
         for e in found.entries
     ]
-    made = [
-        _grid(found, section, _Rows("ledger", lines)) for section in found.ledger_view.sections
-    ]
+    made = [_grid(found, section, _Rows("ledger", lines)) for section in found.ledger_view.sections]
     return made[0] if made else None
 
 
@@ -203,11 +202,19 @@ def _rows(found: Found) -> Iterator[_Rows]:
                 for line, rows in along
             ],
         )
+    runs: dict[tuple[str, str, str], tuple[str, ...]] = defaultdict(tuple)  # of the incomplete
+    for row in board.rows:
+        if row.control is None:
+            runs[row.problem.modality, row.backbone, row.method] += row.run_ids
     for of in dict.fromkeys((entry.modality, entry.train) for entry in board.overall):
         yield _Rows(
             "overall",
             [
-                Line(backbone=e.backbone, method=e.method, runs=e.run_ids)
+                Line(
+                    backbone=e.backbone,
+                    method=e.method,
+                    runs=e.run_ids or runs[e.modality, e.backbone, e.method],
+                )
                 for e in board.overall
                 if (e.modality, e.train) == of
             ],

@@ -143,9 +143,7 @@ def _tried(curve: BudgetCurve) -> list[tuple[Step, Mean]]:
     return [(step, step.validation) for step in curve.steps if step.validation is not None]
 
 
-def _budget_line(
-    curve: BudgetCurve, spent: Callable[[Step], float | None], words: str
-) -> _Line:
+def _budget_line(curve: BudgetCurve, spent: Callable[[Step], float | None], words: str) -> _Line:
     metric = curve.problem.metric
     points = [
         _Point(

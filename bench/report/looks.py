@@ -20,7 +20,7 @@ SHAPES = (
 )
 """Seven, so that with eight colours 56 entrants differ."""
 
-DASHES = ("", "6 3", "2 3", "8 3 2 3", "12 4")
+DASHES = ("none", "6 3", "2 3", "8 3 2 3", "12 4")
 
 
 @dataclass(frozen=True, slots=True)

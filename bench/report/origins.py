@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from bench.core.record import Provenance, Record
@@ -52,10 +52,12 @@ def origins(records: Sequence[Record]) -> Origins:
     )
 
 
-def _key(found: Provenance) -> str:
-    plain = asdict(found)
-    del plain["date"]
-    return repr(plain)
+_SAME = tuple(each.name for each in fields(Provenance) if each.name not in {"date", "packages"})
+
+
+def _key(found: Provenance) -> tuple[Any, ...]:
+    """All but the date."""
+    return (*(getattr(found, name) for name in _SAME), tuple(sorted(found.packages.items())))
 
 
 def _facts(found: Provenance) -> dict[str, str]:
@@ -89,5 +91,5 @@ def _plain(record: Record, setting: int) -> dict[str, Any]:
     if record.predictions is not None:
         found["predictions"] = record.predictions
     if (failure := record.failure) is not None:
-        found["failure"] = [failure.kind, failure.message, failure.tail]
+        found["failure"] = asdict(failure)
     return found

@@ -60,7 +60,9 @@ def _digest(text: str) -> str:
 
 def _shown(value: Any) -> Any:
     """Whatever a template prints has lost what cannot be seen; our own markup stays as it is."""
-    return clean(value, LONGEST) if type(value) is str else value
+    if type(value) is not str or (value.isascii() and value.isprintable()):
+        return value
+    return clean(value, LONGEST)
 
 
 def _names(found: Found) -> Mapping[str, list[str]]:

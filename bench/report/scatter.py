@@ -77,9 +77,7 @@ def _keys(points: Sequence[_Point], known: Looks) -> tuple[Key, ...]:
     )
 
 
-def _plot(
-    problem: Problem, points: Sequence[_Point], known: Looks, cost: Cost
-) -> Plot | None:
+def _plot(problem: Problem, points: Sequence[_Point], known: Looks, cost: Cost) -> Plot | None:
     """None where fewer than two costs differ."""
     costs = {point.place: found for point in points if (found := cost.of(point.row.costs))}
     if len(set(costs.values())) < 2:

@@ -171,8 +171,8 @@
     if (chosen) entries.push(["settings", chosen]);
     const title = `draw ${one.draw}, seed ${one.seed}${one.of[3] ? `, control ${one.of[3]}` : ""}`;
     const failed = one.failure ? [
-      make("p", {}, make("strong", {}, `Failed: ${one.failure[0]}. `), one.failure[1]),
-      one.failure[2] ? make("pre", { tabindex: "0" }, one.failure[2]) : null,
+      make("p", {}, make("strong", {}, `Failed: ${one.failure.kind}. `), one.failure.message),
+      one.failure.tail ? make("pre", { tabindex: "0" }, one.failure.tail) : null,
     ] : [];
     return make("div", { class: one.failure ? "record bad" : "record" }, make("h4", {}, `${one.of.slice(0, 3).join(" / ")}, ${title}`), ...failed, pairs(entries));
   };
@@ -190,7 +190,7 @@
     const failed = records.filter((one) => one.failure);
     if (failed.length) {
       body.append(make("h3", {}, `Failed cells: ${failed.length} of ${records.length}`),
-        make("ul", {}, ...failed.map((one) => make("li", {}, `draw ${one.draw}, seed ${one.seed}: ${one.failure[0]}. ${one.failure[1]}`))));
+        make("ul", {}, ...failed.map((one) => make("li", {}, `draw ${one.draw}, seed ${one.seed}: ${one.failure.kind}. ${one.failure.message}`))));
     }
     const details = "row" in set ? data.rows[Number(set.row)] : null;
     if (details) body.append(make("div", { class: "two" }, confusion(details), reliability(details)));
