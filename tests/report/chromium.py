@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -112,11 +113,18 @@ class Browser:
         return json.loads(line)
 
 
+def _above(handle: int) -> int:
+    """The same under a number that is neither 3 nor 4, where Chromium looks for its pipes."""
+    made = fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(handle)
+    return made
+
+
 @contextmanager
 def browser(folder: Path) -> Iterator[Browser]:
     """A browser with a profile of its own in `folder`, ended on leaving."""
-    theirs_in, ours_out = os.pipe()
-    ours_in, theirs_out = os.pipe()
+    theirs_in, ours_out = map(_above, os.pipe())
+    ours_in, theirs_out = map(_above, os.pipe())
     command = [
         found() or "chromium",
         "--headless=new",
@@ -130,7 +138,7 @@ def browser(folder: Path) -> Iterator[Browser]:
         "--hide-scrollbars",
     ]
     process = subprocess.Popen(
-        ["sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", *command],
+        ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", *command],
         pass_fds=(theirs_in, theirs_out),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -40,7 +40,10 @@ def test_nothing_runs_or_loads_but_what_its_policy_names(page):
     parts = {part.split()[0]: part.split()[1:] for part in policy.split("; ")}
     assert parts["default-src"] == parts["base-uri"] == parts["form-action"] == ["'none'"]
     assert set(parts) == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
-    for kind, inside in (("style-src", page.texts["style"]), ("script-src", page.texts["script"][1:])):
+    for kind, inside in (
+        ("style-src", page.texts["style"]),
+        ("script-src", page.texts["script"][1:]),
+    ):
         (content,) = inside
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert parts[kind] == [f"'sha256-{digest}'"]
