@@ -12,12 +12,12 @@ from bench.tables.columns import Column, Section
 from bench.tables.problem import Problem
 from bench.tables.sections import sections
 
-LONGEST = 200
+NAME = 200
 """Characters of a name in a cell."""
 MESSAGE = 2000
 """Characters of a failure's reason."""
 
-_ON_PHONES = {"rank", "backbone", "method", "mean (95 % CI)", "mean rank"}
+_ON_PHONES = {"rank", "backbone", "method", "mean (95 % CI)"}
 """Columns that a narrow screen shows at once; the others on demand."""
 
 _IN_THE_ROW = {"records", "record"}
@@ -116,7 +116,7 @@ def budget_grids(found: Found) -> dict[Problem, Grid]:
 
 
 def _grid(found: Found, section: Section, rows: _Rows) -> Grid:
-    longest = MESSAGE if rows.kind == "failures" else LONGEST
+    longest = MESSAGE if rows.kind == "failures" else NAME
     shown = [column for column in section.columns if column.head not in _IN_THE_ROW]
     columns = [
         [clean(cell, longest) if column.outside else cell for cell in column.cells]
@@ -125,9 +125,9 @@ def _grid(found: Found, section: Section, rows: _Rows) -> Grid:
     ties = _ties(shown[0])
     lines = [
         Line(
-            task=clean(line.task, LONGEST),
-            backbone=clean(line.backbone, LONGEST),
-            method=clean(line.method, LONGEST),
+            task=clean(line.task, NAME),
+            backbone=clean(line.backbone, NAME),
+            method=clean(line.method, NAME),
             runs=line.runs,
             place=line.place,
             front=line.front,
@@ -139,7 +139,7 @@ def _grid(found: Found, section: Section, rows: _Rows) -> Grid:
     ]
     return Grid(
         kind=rows.kind,
-        title=clean(section.title, LONGEST),
+        title=clean(section.title, NAME),
         note=clean(section.note, MESSAGE),
         heads=_heads(shown, rows.kind),
         lines=tuple(lines),
@@ -154,7 +154,7 @@ def _heads(columns: Sequence[Column], kind: str) -> tuple[Head, ...]:
     short = kind in {"problem", "overall"}
     return tuple(
         Head(
-            text=clean(name, LONGEST),
+            text=clean(name, NAME),
             words=column.outside,
             extra=short and name not in _ON_PHONES and name != main,
             opens=name == opener,

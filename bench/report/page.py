@@ -11,10 +11,13 @@ from bench.core.inert import clean
 from bench.report.blocks import blocks
 from bench.report.embed import data
 from bench.report.gather import Found
+from bench.report.grids import NAME
 from bench.tables import words
 from bench.tables.views import BUDGET, LEDGER
 
 LONGEST = 4000
+SHORT = 36
+"""Characters of a name for which there is little room."""
 
 
 def page(found: Found) -> str:
@@ -29,6 +32,8 @@ def page(found: Found) -> str:
         lstrip_blocks=True,
         finalize=_shown,
     )
+    environment.filters["word"] = lambda text: clean(text, NAME)
+    environment.filters["short"] = lambda text: clean(text, SHORT)
     style, script = (environment.get_template(n).render() for n in ("style.css", "script.js"))
     text: str = environment.get_template("page.html").render(
         blocks=blocks(found),

@@ -45,7 +45,7 @@
     const wanted = { t: at("by-task").value, b: at("by-backbone").value, m: at("by-method").value };
     const front = at("front").checked;
     const fits = (set, more) =>
-      Object.entries(wanted).every(([name, value]) => !value || !set[name] || set[name] === value) &&
+      Object.entries(wanted).every(([name, value]) => !value || !set[name] || set[name] === value || (name === "t" && value.startsWith(`${set.t} (`))) &&
       words.every((word) => `${set.t ?? ""} ${more} ${set.b ?? ""} ${set.m ?? ""}`.toLowerCase().includes(word));
     let shown = 0;
     let there = 0;
