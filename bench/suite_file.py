@@ -37,6 +37,8 @@ NESTED: Mapping[str, type] = {"train": TrainRule, "budget": Budget}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FULL = "full"
 """All of the training pool, as a rule or as the last size of a curve."""
+CLEAN = "clean"
+"""Test inputs as they are, in a list of conditions."""
 BYTES_MOST = 1_000_000
 """A suite is a selection; a larger file is not one."""
 
@@ -126,6 +128,8 @@ def parse(raw: Mapping[str, Any], path: Path) -> Draft:
 
 def _entries(kind: type, where: str, table: Any, mistakes: list[Mistake]) -> list[Any]:
     """One entry, or of a task with a list of sizes one for each of them."""
+    if kind is TaskEntry and isinstance(table, dict) and "conditions" in table:
+        return _under_conditions(where, dict(table), mistakes)
     train = table.get("train") if kind is TaskEntry and isinstance(table, dict) else None
     sizes = train.get("per_class") if isinstance(train, dict) else None
     if not isinstance(train, dict) or not isinstance(sizes, list):
@@ -137,6 +141,26 @@ def _entries(kind: type, where: str, table: Any, mistakes: list[Mistake]) -> lis
     if made is None or found:
         return [None]
     return [dataclasses.replace(made, train=_rule_of(made.train, size)) for size in sizes]
+
+
+def _under_conditions(where: str, table: dict[str, Any], mistakes: list[Mistake]) -> list[Any]:
+    """One entry for each of a list of conditions of the test inputs; "clean" is none."""
+    conditions = table.pop("conditions")
+    if "condition" in table:
+        mistakes.append(Mistake(f"{where}.condition", "give condition or conditions, not both"))
+    if (
+        not isinstance(conditions, list)
+        or not conditions
+        or len(set(map(str, conditions))) < len(conditions)
+    ):
+        mistakes.append(Mistake(f"{where}.conditions", 'wants different names: ["clean", ...]'))
+        conditions = [CLEAN]
+    found = _entries(TaskEntry, where, table, mistakes)
+    return [
+        made and dataclasses.replace(made, condition=None if name == CLEAN else str(name))
+        for name in conditions
+        for made in found
+    ]
 
 
 def _rule_of(rule: TrainRule, size: int | str) -> TrainRule:

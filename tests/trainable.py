@@ -266,3 +266,6 @@ class FittedMember:
 
     def features(self, inputs):
         return self._context.features(inputs)
+
+    def present(self, inputs):
+        return np.ones(len(inputs), dtype=bool)

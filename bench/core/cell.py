@@ -54,6 +54,8 @@ class Cell:
             more["calibrate"] = True
         if self.deterministic:
             more["deterministic"] = True
+        if self.task.condition:
+            more["condition"] = self.task.condition
         return {
             **more,
             "protocol": PROTOCOL_VERSION,
@@ -112,6 +114,7 @@ class Cell:
         size = "" if rule.full else f" ({rule.per_class} per class)"
         if rule.size is not None:
             size = f" ({rule.size} items)"
+        size += f" [{self.task.condition}]" if self.task.condition else ""
         return (
             f"{self.task.name}{size} / {self.backbone_label} / {self.method_label}"
             f" / draw {self.draw} seed {self.seed}{control}"

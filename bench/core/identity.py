@@ -56,6 +56,8 @@ def item_digest(item: object) -> bytes:
         hasher.update(f"{type(item).__name__.lower()}\0".encode("ascii"))
         for part in content:
             hasher.update(item_digest(part))
+    elif item is None:
+        hasher.update(b"missing\0")
     elif isinstance(item, int):
         hasher.update(f"number\0{item}".encode("ascii"))
     else:

@@ -121,11 +121,16 @@ class Member(Protocol):
         ...
 
     def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
-        """Frozen features `(n, width)` of its backbone.
+        """Frozen features `(n, width)` of its backbone; rows of NaN where there is nothing to see.
 
         Raises:
             NotApplicableError: if it has none.
         """
+        ...
+
+    def present(self, inputs: Sequence[Input]) -> NDArray[np.bool_]:
+        """Which inputs `(n,)` have the part that it looks at; of others it knows only how often
+        each class was seen in training."""
         ...
 
 

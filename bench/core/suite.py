@@ -80,6 +80,7 @@ class TaskEntry:
     draws: Positive | None = None  # the suite's where it is None
     test_size: Positive | None = None
     main_metric: Name | None = None
+    condition: Name | None = None  # what is done to test inputs, as "typos-3": see bench.tasks
     # the user's own data
     modality: Modality | None = None
     data: Name | None = None

@@ -14,7 +14,8 @@ from bench.core.asset import Asset
 from bench.core.identity import digest
 
 Input: TypeAlias = Any
-"""One input: a `str`, an array (images `(h, w)` or `(h, w, 3)` uint8), or a `Sound`."""
+"""One input: a `str`, an array (an image `(h, w)` or `(h, w, 3)` uint8, or a row of a table `(d,)`
+float32 with NaN where a value is not known), a `Sound`, or a `Joined` of these."""
 
 
 class Modality(StrEnum):
@@ -23,6 +24,8 @@ class Modality(StrEnum):
     TEXT = "text"
     IMAGE = "image"
     AUDIO = "audio"
+    TABLE = "table"
+    SEVERAL = "several"  # inputs of several parts: `TaskSpec.parts`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +48,18 @@ class Sound:
         return self.samples, self.rate
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """One input of several parts, by name; a part that is None is missing."""
+
+    parts: Mapping[str, Input]
+
+    @property
+    def content(self) -> tuple[Input, ...]:
+        """What names it (`bench.core.identity.item_digest`)."""
+        return tuple(x for name in sorted(self.parts) for x in (name, self.parts[name]))
+
+
 class TaskKind(StrEnum):
     """What a target is, and with it which predictions and metrics fit."""
 
@@ -64,7 +79,7 @@ class TaskSpec:
 
     `units` is the mean size of an input in what its backbones count: tokens of a
     text, 1 for an image or a sound. `settings` is whatever else decides the splits (columns,
-    shares).
+    shares). `parts`: where inputs are `Joined`, what each part is, one of a modality.
     """
 
     name: str
@@ -80,6 +95,15 @@ class TaskSpec:
     classes: int = 0
     units: float = 1.0
     settings: Mapping[str, object] | None = None
+    parts: Mapping[str, Modality] = field(default_factory=dict)
+
+    def part(self, modality: Modality) -> str | None:
+        """The part of an input that is of a modality; None where there is none."""
+        return next((name for name, of in self.parts.items() if of is modality), None)
+
+    def reads(self, modality: Modality) -> bool:
+        """Whether what reads this modality has something to read."""
+        return modality is self.modality or self.part(modality) is not None
 
     @property
     def fingerprint(self) -> str:

@@ -21,6 +21,8 @@ DEFAULTS: Mapping[tuple[Modality, str], int] = {
     (Modality.IMAGE, "cuda"): 256,
     (Modality.AUDIO, "cpu"): 32,  # seconds
     (Modality.AUDIO, "cuda"): 960,
+    (Modality.TABLE, "cpu"): 4096,  # rows
+    (Modality.TABLE, "cuda"): 65536,
 }
 """Where nothing has been found yet."""
 

@@ -81,6 +81,9 @@ class Apart:
     def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
         return self.inner.features(inputs)
 
+    def present(self, inputs: Sequence[Input]) -> NDArray[np.bool_]:
+        return self.inner.present(inputs)
+
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
@@ -91,7 +94,10 @@ class Weighted:
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
         rows = [member.predict(inputs).probabilities for member in self.members]
-        mean = np.tensordot(self.weights, np.stack(rows).astype(np.float64), axes=1)
+        there = np.stack([member.present(inputs) for member in self.members])
+        weights = self.weights[:, None] * there
+        weights[:, weights.sum(axis=0) == 0] = 1.0  # nobody who counts sees it
+        mean = np.einsum("mn,mnk->nk", weights, np.stack(rows).astype(np.float64))
         return ClassPredictions((mean / mean.sum(axis=1, keepdims=True)).astype(np.float32))
 
     def size(self) -> Size:
@@ -118,8 +124,7 @@ class Stacked:
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
         if self.scales:
-            scaled = zip(self.members, self.scales, strict=True)
-            rows = np.concatenate([scale(m.features(inputs)) for m, scale in scaled], axis=1)
+            rows: NDArray[Any] = side_by_side(self.members, self.scales, inputs)
         else:
             rows = said([member.predict(inputs) for member in self.members])
         return spread(self.model.predict_proba(rows), self.seen, self.classes)
@@ -166,13 +171,20 @@ class Ensemble:
             return Weighted(members, equal)
         if combine == "features":
             scales = [scaler(Scaling.RMS, member.features(train.inputs)) for member in members]
-            pairs = zip(members, scales, strict=True)
-            rows = np.concatenate([scale(m.features(train.inputs)) for m, scale in pairs], axis=1)
+            rows = side_by_side(members, scales, train.inputs)
             return stacked(members, scales, rows, train.targets, parameters, context)
         told, targets = held_out(members, train)
         if combine == "weighted":
             return Weighted(members, greedy(told, targets, int(parameters["rounds"])))
         return stacked(members, (), said(told), targets, parameters, context)
+
+
+def side_by_side(
+    members: Sequence[Member], scales: Sequence[Scale], inputs: Sequence[Input]
+) -> NDArray[np.float32]:
+    """Scaled features of all members `(n, sum of widths)`; what is missing counts as zeros."""
+    pairs = zip(members, scales, strict=True)
+    return np.concatenate([np.nan_to_num(s(m.features(inputs))) for m, s in pairs], axis=1)
 
 
 def held_out(

@@ -10,7 +10,8 @@ from bench.core.errors import Mistake, did_you_mean
 from bench.core.method import Needs
 from bench.core.metrics import CLASSIFICATION
 from bench.core.suite import Suite
-from bench.suite_file import FULL, Draft
+from bench.suite_file import CLEAN, FULL, Draft
+from bench.tasks import conditions
 
 OWN = frozenset({"name", "label", "members", "teacher", "backbones"})
 """Keys of a `[[method]]` that are no parameters."""
@@ -28,6 +29,7 @@ def check(draft: Draft) -> list[Mistake]:
         if "data" not in table and isinstance(name, str) and name not in tasks.registry():
             near = did_you_mean(name, tasks.registry())
             found.append(Mistake(f"{where}.name", f"no task is named {name!r}{near}"))
+        found += _condition_mistakes(where, table)
         metric = table.get("main_metric")
         if isinstance(metric, str) and metric not in CLASSIFICATION:
             near = did_you_mean(metric, CLASSIFICATION)
@@ -63,6 +65,17 @@ def check(draft: Draft) -> list[Mistake]:
     return found
 
 
+def _condition_mistakes(where: str, table: dict[str, Any]) -> list[Mistake]:
+    """Conditions that nobody knows."""
+    given = {key: table.get(key, []) for key in ("condition", "conditions")}
+    return [
+        Mistake(f"{where}.{key}", wrong)
+        for key, names in given.items()
+        for one in (names if isinstance(names, list) else [names])
+        if (wrong := conditions.mistake(str(one)))
+    ]
+
+
 def _task_doubles(draft: Draft) -> list[Mistake]:
     """Entries of one name: they may differ in how much is labelled and drawn, and no further."""
     found: list[Mistake] = []
@@ -87,21 +100,24 @@ def _task_doubles(draft: Draft) -> list[Mistake]:
 
 
 def _rules_of(table: dict[str, Any]) -> list[tuple[str, str]]:
-    """What an entry labels, as name and rule: one of each size of a curve."""
-    train = table.get("train", FULL)
+    """What an entry labels and tests under, as name and rule: one of each size of a curve."""
+    train, name = table.get("train", FULL), str(table.get("name"))
+    given = table.get("conditions", [table.get("condition", CLEAN)])
+    names = [f"{name} {one}" for one in given] if isinstance(given, list) else [name]
     if not isinstance(train, dict):
-        return [(str(table.get("name")), repr(train))]
+        return [(name, repr(train)) for name in names]
     sizes = train.get("per_class")
     rules: list[Any] = [
         FULL if size == FULL else sorted({**PLAIN, **train, "per_class": size}.items())
         for size in (sizes if isinstance(sizes, list) else [sizes])
     ]
-    return [(str(table.get("name")), repr(rule)) for rule in rules]
+    return [(name, repr(rule)) for name in names for rule in rules]
 
 
 def _data_of(table: dict[str, Any]) -> dict[str, Any]:
     """What decides the items of a task, whatever is labelled of them."""
-    return {key: value for key, value in table.items() if key not in {"train", "draws"}}
+    apart = {"train", "draws", "condition", "conditions"}
+    return {key: value for key, value in table.items() if key not in apart}
 
 
 def check_whole(suite: Suite) -> list[Mistake]:

@@ -28,10 +28,12 @@ from bench.core.task import Input, Split
 from bench.measure import Phases, peak, provenance, reset_peak
 from bench.runner.determinism import deterministic, seed_everything
 from bench.runner.identify import identity_fields, precision_of
-from bench.runner.members import Known, MemberError, StoredMember, known_of, record_of
+from bench.runner.members import Known, MemberError, StoredMember, View, known_of, record_of
+from bench.runner.parts import narrowed, part_of, predict, shares
 from bench.runner.tune import Choice, Division, choose, divide
 from bench.runner.workbench import FeatureSource, Loaded, Report, Workbench
 from bench.stats import calibration, logme, temperature, tempered
+from bench.tasks import conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +140,13 @@ def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
     method, source, test, context = ready.method, ready.source, ready.test, ready.context
     if source is not None and method.spec.needs is Needs.FEATURES:
         with phases.phase(PhaseName.EXTRACT):
-            source([*ready.labelled.inputs, *test.inputs])
+            source([x for x in (*ready.labelled.inputs, *test.inputs) if x is not None])
     with phases.phase(PhaseName.TUNE):
         choice = tuned(ready)
     with phases.phase(PhaseName.FIT):
         fitted = method.fit(choice.parameters, ready.learned, None, context)
     with phases.phase(PhaseName.PREDICT):
-        predictions = fitted.predict(test.inputs)
+        predictions = predict(fitted, test.inputs, shares(ready.learned.targets, context.classes))
     predictions.check(len(test), context.classes)
     size = fitted.size() if isinstance(fitted, Sized) else None
     record = Record(
@@ -193,17 +195,22 @@ def prepare(cell: Cell, bench: Workbench, scratch: Path | None = None) -> Prepar
     loaded = bench.load(cell)
     draw, labelled = labelled_items(cell, loaded)
     test = test_split(loaded.splits.test, cell.task.test_size)
-    source = None
-    if cell.backbone is not None:
-        source = bench.feature_source(cell, loaded.splits.train)
+    if cell.task.condition:
+        changed = conditions.apply(cell.task.condition, test.inputs, loaded.task.spec)
+        test = Split(changed, test.targets, test.groups)
     members = tuple(stored(member, loaded, test, bench) for member in cell.members)
+    reads = bench.reads(cell)
+    part = part_of(cell, loaded.task.spec, reads)
+    labelled, test = narrowed(labelled, part), narrowed(test, part)
+    pool = narrowed(loaded.splits.train, part)
+    source = None if cell.backbone is None else bench.feature_source(cell, pool)
     context = CellContext(
         loaded.splits.class_names,
         seed_everything(cell),
         bench.device,
         source,
         mixed=None if cell.precision is Precision.FP32 else cell.precision.value,
-        unlabelled=loaded.splits.train.inputs,
+        unlabelled=pool.inputs,
         members=members,
         report=bench.report,
         scratch=scratch,
@@ -220,7 +227,10 @@ def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredM
     if bench.store is None:
         raise MemberError("there is no store to look members up in")
     record = record_of(cell, bench.store, bench.device)
-    source = bench.feature_source(cell, loaded.splits.train) if cell.backbone else None
+    part = part_of(cell, loaded.task.spec, bench.reads(cell))
+    pool = narrowed(loaded.splits.train, part)
+    source = bench.feature_source(cell, pool) if cell.backbone else None
+    _, labelled = labelled_items(cell, loaded)
 
     def refit() -> Fitted:
         ready = prepare(cell, bench)
@@ -238,8 +248,9 @@ def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredM
             found.update(zip(map(item_digest, fold.inputs), rows, strict=True))
         return found
 
-    known = known_of(record, bench.store, test, loaded.splits.train)
-    return StoredMember(cell, record, known, refit, refold, source)
+    known = known_of(record, bench.store, narrowed(test, part), pool)
+    prior = shares(labelled.targets, len(loaded.splits.class_names))
+    return StoredMember(cell, record, known, refit, refold, source, View(part, prior, pool))
 
 
 def calibrated(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from bench.core.method import Fitted
 from bench.core.predictions import ClassPredictions, Predictions
 from bench.core.record import Record, Status
 from bench.core.task import Input, Split
+from bench.runner.parts import present, seen
 from bench.runner.workbench import FeatureSource
 from bench.store import Store
 
@@ -27,6 +29,16 @@ class MemberError(CellError):
     kind = "member-missing"
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a member looks at: a part of an input, what it says where that is missing `(k,)`, and
+    the training pool as it sees it."""
+
+    part: str | None
+    prior: NDArray[np.float32]
+    pool: Split
+
+
 class StoredMember:
     """See `bench.core.method.Member`.
 
@@ -37,6 +49,7 @@ class StoredMember:
         refit: makes its fit again, with the settings that its record has.
         refold: makes the predictions of held-out inputs again.
         source: the features of its backbone.
+        view: what it looks at.
     """
 
     def __init__(
@@ -47,10 +60,12 @@ class StoredMember:
         refit: Callable[[], Fitted],
         refold: Callable[[], Known],
         source: FeatureSource | None,
+        view: View,
     ) -> None:
         self.cell, self.record = cell, record
         self._test, self._held = known
         self._refit, self._refold, self._source = refit, refold, source
+        self._view = view
         self._fitted: Fitted | None = None
         self._folded = bool(self._held)
 
@@ -59,6 +74,8 @@ class StoredMember:
         return f"{self.cell.backbone_label} / {self.cell.method_label}"
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
+        inputs = seen(inputs, self._view.part)
+        self._test[item_digest(None)] = self._view.prior
         digests = [item_digest(item) for item in inputs]
         fresh = {d: item for d, item in zip(digests, inputs, strict=True) if d not in self._test}
         if fresh:
@@ -71,7 +88,7 @@ class StoredMember:
     def held_out(self, inputs: Sequence[Input]) -> tuple[NDArray[np.bool_], Predictions]:
         if not self._folded:
             self._held, self._folded = self._refold(), True
-        digests = [item_digest(item) for item in inputs]
+        digests = [item_digest(item) for item in seen(inputs, self._view.part)]
         known = np.array([d in self._held for d in digests], dtype=np.bool_)
         if not known.any():
             raise NotApplicableError(f"nothing was held out in tuning {self.label}")
@@ -81,7 +98,18 @@ class StoredMember:
     def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
         if self._source is None:
             raise NotApplicableError(f"{self.label} has no backbone, and so no features")
-        return self._source(inputs)
+        there = self.present(inputs)
+        looked = seen(inputs, self._view.part)
+        if there.all():
+            return self._source(looked)
+        first = next(iter(self._view.pool.inputs))
+        found = self._source([first, *(item for item in looked if item is not None)])
+        rows = np.full((len(inputs), found.shape[1]), np.nan, dtype=np.float32)
+        rows[there] = found[1:]
+        return rows
+
+    def present(self, inputs: Sequence[Input]) -> NDArray[np.bool_]:
+        return present(seen(inputs, self._view.part))
 
     @property
     def seconds(self) -> float:

@@ -22,7 +22,7 @@ from bench.core.suite import (
     Suite,
     TaskEntry,
 )
-from bench.core.task import Task
+from bench.core.task import Modality, Task
 from bench.runner import wiring
 from bench.runner.check import check, check_whole
 from bench.suite_file import Draft
@@ -149,7 +149,8 @@ class _Grid:
         """The methods that build on other cells of the task, after these."""
         rows: dict[wiring.Name, wiring.Row] = {}
         for cell in self.cells:
-            if cell.task.train == task.train and cell.task.name == task.name and not cell.control:
+            same = (cell.task.name, cell.task.train, cell.task.condition)
+            if same == (task.name, task.train, task.condition) and not cell.control:
                 name = (cell.backbone_label, cell.method_label)
                 rows.setdefault(name, {})[cell.draw, cell.seed] = cell
         for entry in self.builders:
@@ -183,7 +184,7 @@ class _Grid:
         built = self.tasks[task.name]
         if backbone is not None:
             spec = self.plugins[label_of(backbone)].spec
-            if spec.modality is not built.spec.modality:
+            if not built.spec.reads(spec.modality):
                 return f"the backbone reads {spec.modality}, not {built.spec.modality}"
             if method.spec.needs is Needs.MODULE and not spec.trainable:
                 return f"{backbone.name} cannot be trained"
@@ -199,7 +200,7 @@ class _Grid:
         self, task: TaskEntry, backbone: BackboneEntry, *, note: bool
     ) -> list[tuple[MethodEntry, Method]]:
         built, plugin = self.tasks[task.name], self.plugins[label_of(backbone)]
-        if plugin.spec.modality is not built.spec.modality:
+        if not built.spec.reads(plugin.spec.modality):
             if note:
                 why = f"the backbone reads {plugin.spec.modality}, not {built.spec.modality}"
                 self.skipped.append(Skipped(task.name, label_of(backbone), "every method", why))
@@ -208,7 +209,7 @@ class _Grid:
         for entry, method in self.methods:
             if method.spec.needs is Needs.INPUTS:
                 continue
-            reason = _unfit(built, method)
+            reason = _unfit(built, method, plugin.spec.modality)
             if method.spec.needs is Needs.MODULE and not plugin.spec.trainable:
                 reason = f"{backbone.name} cannot be trained"
             if method.spec.needs is Needs.LANGUAGE and not plugin.spec.generates:
@@ -283,8 +284,10 @@ class _Grid:
         return (found.precision if found else Precision.FP32), None
 
 
-def _unfit(task: Task, method: Method) -> str | None:
-    if task.spec.modality not in method.spec.modalities:
+def _unfit(task: Task, method: Method, modality: Modality | None = None) -> str | None:
+    """Why a method does not fit a task, or its part of a modality; None where it does."""
+    read = [modality] if modality else [task.spec.modality, *task.spec.parts.values()]
+    if not method.spec.modalities.intersection(read):
         wanted = ", ".join(sorted(method.spec.modalities))
         return f"{method.spec.name} works on {wanted}, not on {task.spec.modality}"
     if task.spec.kind not in method.spec.kinds:

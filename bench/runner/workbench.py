@@ -17,7 +17,7 @@ from bench.core.errors import NotApplicableError
 from bench.core.identity import digest, generator, item_digest
 from bench.core.record import Extraction
 from bench.core.suite import Precision
-from bench.core.task import Input, Split, Splits, Task
+from bench.core.task import Input, Modality, Split, Splits, Task
 from bench.extract import (
     DEFAULTS,
     EXTRACTION_VERSION,
@@ -109,6 +109,12 @@ class Workbench:
             found = Loaded(task, splits, tasks.duplicates_across(splits))
             self._loaded[cell.fingerprint] = found
         return self._loaded[cell.fingerprint]
+
+    def reads(self, cell: Cell) -> Modality | None:
+        """What the cell's backbone reads; None where none takes part."""
+        if cell.backbone is None:
+            return None
+        return backbones.build(cell.backbone, Path(cell.folder), cell.pins).spec.modality
 
     def feature_source(self, cell: Cell, pool: Split) -> FeatureSource:
         """Features of the cell's backbone; `pool` is the training pool, for calibration alone."""

@@ -16,7 +16,7 @@ from bench.core.record import Record
 
 _PROBLEM = ("data", "train", "test_size", "main_metric")
 
-APART = REPEATS.union(_PROBLEM)
+APART = REPEATS.union(_PROBLEM, {"condition"})
 """Parts of the identity that are not an entrant's: its problem's, and those of its repeats."""
 
 
@@ -41,6 +41,8 @@ class Problem:
 def problem_of(record: Record) -> Problem:
     """The problem a record belongs to."""
     parts = {name: record.identity.get(name) for name in _PROBLEM}
+    if "condition" in record.identity:  # what most records do not have leaves no trace in keys
+        parts["condition"] = record.identity["condition"]
     return _problem(canonical_json([record.task, record.modality, parts]), record.main_metric)
 
 
@@ -50,7 +52,9 @@ def _problem(deciding: str, metric: str) -> Problem:
     task, modality, parts = json.loads(deciding)
     return Problem(
         task=task,
-        train=_train_words(parts["train"], parts["test_size"]),
+        train=", ".join(
+            filter(None, [_train_words(parts["train"], parts["test_size"]), parts.get("condition")])
+        ),
         modality=modality,
         metric=str(parts["main_metric"] or metric),
         key=hashlib.sha256(deciding.encode("ascii")).hexdigest(),
