@@ -90,6 +90,4 @@ def _put(folder: Path, derived: Mapping[str, bytes]) -> list[Path]:
 def _there(folder: Path) -> set[str]:
     """Derived files that lie in a folder, by their path in it."""
     patterns = (*FILES.values(), MODEL_INDEX, "mteb/*/*.json")
-    return {
-        path.relative_to(folder).as_posix() for each in patterns for path in folder.glob(each)
-    }
+    return {path.relative_to(folder).as_posix() for each in patterns for path in folder.glob(each)}

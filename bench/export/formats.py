@@ -61,8 +61,8 @@ def export(folder: Path, format: str, chosen: Chosen | None = None) -> str:  # n
 
     Raises:
         StoreError: if the folder holds no run, or a file in it is damaged.
-        UserError: for another format or all of them, names without a result, or where not exactly one result
-            is one of MTEB's.
+        UserError: for another format or all of them, names without a result, or where not
+            exactly one result is one of MTEB's.
     """
     chosen = chosen or Chosen()
     if format not in FORMATS:

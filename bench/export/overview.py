@@ -80,14 +80,15 @@ def _table(found: Board, rows: list[Row]) -> str:
         ranks = cells.ranks([row.rank for row in own])
         for place, (row, rank) in enumerate(list(zip(own, ranks, strict=True))[:most]):
             title = f"{escape.markdown(problem.title)}, best of {len(own)}"
+            metric = problem.metric
+            score = f"{cells.metric_words(metric)} {cells.with_interval(row.value, metric)}"
             made.append(
                 [
                     "" if place else title,
                     rank,
                     escape.markdown(row.backbone),
                     escape.markdown(row.method),
-                    f"{cells.metric_words(problem.metric)}"
-                    f" {cells.with_interval(row.value, problem.metric)}",
+                    score,
                     cells.whole(row.value.items if row.value else None),
                     cells.whole(row.value.draws if row.value else 0),
                     cells.amount(row.costs.seconds),
@@ -116,8 +117,9 @@ def _beside(results: Path) -> Iterator[str]:
 
 
 LEGEND = (
-    "What is published here, the top of each suite; made by `make tables` (and `make publish`) from the records in its"
-    " folder, and from nothing else. Scores in percent where they are shares; 95 % intervals over"
-    " draws and test items (with one draw: test items alone). A rank with = is shared: no"
-    " difference is shown. How to read the full tables: [README](../README.md#what-comes-out)."
+    "What is published here, the top of each suite; made by `make tables` (and `make publish`) from"
+    " the records in its folder, and from nothing else. Scores in percent where they are shares;"
+    " 95 % intervals over draws and test items (with one draw: test items alone). A rank with = is"
+    " shared: no difference is shown. How to read the full tables:"
+    " [README](../README.md#what-comes-out)."
 )

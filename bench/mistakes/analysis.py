@@ -26,7 +26,7 @@ class Run:
     @property
     def right(self) -> NDArray[np.bool_]:
         """Which items are right, `(n,)`."""
-        return self.items.true == self.items.predicted
+        return np.asarray(self.items.true == self.items.predicted, dtype=np.bool_)
 
     @property
     def label(self) -> str:

@@ -69,7 +69,9 @@ def _task(record: Record, suite: Path | None) -> Task | None:
     from bench import tasks
 
     known = tasks.registry()
-    return known[record.task] if record.task in known else None
+    if record.task not in known:
+        return None
+    return known[record.task]
 
 
 def _at_hand(task: Task, record: Record) -> bool:

@@ -130,7 +130,8 @@ def _overlap(against: Against, run: Run) -> Section:
     names = ("both right", "this one alone wrong", "the other alone wrong", "both wrong")
     counts = [len(x) for x in (of.both_right, of.only_first, of.only_second, of.both_wrong)]
     gap, low, high = (100 * x for x in (found.difference, found.low, found.high))
-    span = f"{cells.fixed(gap, 1, '+')} points (95 % CI {cells.fixed(low, 1)} to {cells.fixed(high, 1)})"
+    span = f"{cells.fixed(gap, 1, '+')} points"
+    span += f" (95 % CI {cells.fixed(low, 1)} to {cells.fixed(high, 1)})"
     return Section(
         "Against another run",
         f"The other: {against.run.record.run_id[:12]}, {against.run.label}."
