@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bench.cli import main
 from bench.core.errors import StoreError, UserError
 from bench.export import check, export, write, write_all
 from bench.export.overview import overview
+from bench.store import Store, to_bytes
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -95,3 +98,27 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys):
         export(RESULTS / "smoke", "all")
     assert call(monkeypatch, "export", "mteb", RESULTS / "smoke", "--write") == 2
     assert "redirect the output" in capsys.readouterr().err
+
+
+def test_hostile_names_stay_inert(tmp_path):
+    """They leave no folder, break out of no table, and add no key to a card."""
+    source, target = Store(RESULTS / "mteb-banking77"), Store(tmp_path / "results/named")
+    name = "../../x | <script>\x1b[31m\n- type: accuracy\n  value: 1 [x](https://e.vil) `y`"
+    for record in source.final():
+        changed = dataclasses.replace(record, backbone=name, method=name)
+        target.add(changed, to_bytes(source.predictions(record)))
+    target.write_suite({"name": name, "version": 1, "description": name})
+    paths = write_all(tmp_path / "results")
+    assert all(path.resolve().is_relative_to(target.folder.parent) for path in paths)
+    assert [p.name for p in tmp_path.iterdir()] == ["results"]
+    assert check(target.folder) == []
+    (document,) = yaml.safe_load_all((target.folder / "model-index.yaml").read_text())
+    assert list(document) == ["model-index"]
+    (result,) = document["model-index"][0]["results"]
+    assert [metric["type"] for metric in result["metrics"]] == ["accuracy", "f1"]
+    assert "\x1b" not in document["model-index"][0]["name"]
+    page = (tmp_path / "results/README.md").read_text(encoding="utf-8")
+    for raw in ("<script>", "\x1b", "](https", "`y`"):
+        assert raw not in page
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in rows}) == 1
