@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
@@ -18,6 +19,9 @@ from transformers import (
     ViTConfig,
     ViTImageProcessorPil,
     ViTModel,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperModel,
 )
 
 from bench import methods
@@ -103,8 +107,44 @@ def save_vit(folder: Path) -> Path:
     return folder
 
 
+def save_whisper(folder: Path) -> Path:
+    """A two-layer Whisper."""
+    torch.manual_seed(0)
+    layers = {"encoder_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 64}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 64}
+    config = WhisperConfig(d_model=32, vocab_size=64, init_std=0.1, **layers, **heads)
+    for name in ("decoder_start_token_id", "bos_token_id", "eos_token_id", "pad_token_id"):
+        setattr(config, name, 1)
+    WhisperModel(config).save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+RATE = 8000
+SWEEPS = {"falling": (1200.0, 300.0), "rising": (300.0, 1200.0), "steady": (600.0, 600.0)}
+"""Hz at the beginning and at the end."""
+
+
+def sweep(kind: str, number: int) -> np.ndarray:
+    """A tone that rises, falls or stays, in noise: `(t,)` float32 of a third to half a second."""
+    rng = np.random.default_rng([number, *kind.encode()])
+    low, high = np.array(SWEEPS[kind]) * rng.uniform(0.8, 1.25)
+    count = int(RATE * rng.uniform(0.3, 0.5))
+    phase = 2 * np.pi * np.cumsum(np.linspace(low, high, count)) / RATE
+    return (0.3 * np.sin(phase) + 0.01 * rng.standard_normal(count)).astype(np.float32)
+
+
+def save_sweeps(folder: Path, each: int = 80) -> Path:
+    """A folder of sounds with a subfolder for each class."""
+    for kind in SWEEPS:
+        (folder / kind).mkdir(parents=True)
+        for i in range(each):
+            soundfile.write(folder / kind / f"{i}.wav", sweep(kind, i), RATE)
+    return folder
+
+
 class Kit:
-    """Small problems (digits, the example's tickets), backbones for them, and contexts."""
+    """Small problems (digits, the example's tickets, tones), backbones for them, and contexts."""
 
     def __init__(self, folder: Path) -> None:
         tickets = f"file:{TICKETS}"
@@ -113,12 +153,16 @@ class Kit:
             "tiny-text": save_bert(folder / "bert", texts),
             "tiny-image": save_vit(folder / "vit"),
             "tiny-decoder": save_decoder(folder / "gpt", texts),
+            "tiny-audio": save_whisper(folder / "whisper"),
         }
+        sounds = save_sweeps(folder / "sweeps")
         self.pins = {f"file:{path}": digest_tree(path) for path in saved.values()}
         self.pins[tickets] = digest_file(TICKETS)
+        self.pins[f"file:{sounds}"] = digest_tree(sounds)
+        modalities = {"tiny-image": "image", "tiny-audio": "audio"}
         self.backbones = [
             {"name": f"file:{path}", "label": label, "pooling": "mean"}
-            | ({"modality": "image"} if label == "tiny-image" else {})
+            | ({"modality": modalities[label]} if label in modalities else {})
             for label, path in saved.items()
         ]
         self.tasks = [
@@ -128,6 +172,12 @@ class Kit:
                 "data": tickets,
                 "input": "body",
                 "label": "queue",
+                "train": {"per_class": PER_CLASS},
+            },
+            {
+                "name": "sweeps",
+                "data": f"file:{sounds}",
+                "modality": "audio",
                 "train": {"per_class": PER_CLASS},
             },
         ]
@@ -158,7 +208,8 @@ class Kit:
     def splits(self):
         """(train, test, class names) by modality: 20 training items a class."""
         found = {}
-        for name, modality in (("digits", Modality.IMAGE), ("tickets", Modality.TEXT)):
+        names = {"digits": Modality.IMAGE, "tickets": Modality.TEXT, "sweeps": Modality.AUDIO}
+        for name, modality in names.items():
             loaded = self.plan.tasks[name].load()
             train, chosen = loaded.train, []
             order = np.random.default_rng(0).permutation(len(train))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from bench.backbones.plugin import Plugin, adjusted
 from bench.core.asset import Asset, Source
-from bench.core.errors import UserError
 from bench.core.registry import Registry, discover
 from bench.core.suite import BackboneEntry
 from bench.core.task import Modality
@@ -38,13 +37,14 @@ def build(entry: BackboneEntry, folder: Path, pins: Mapping[str, str]) -> Plugin
         UserError: if nothing has that name.
     """
     if entry.name.startswith(OUTSIDE):
-        from bench.backbones import image, text
+        from bench.backbones import image, speech, text
 
-        makers = {Modality.TEXT: text.from_asset, Modality.IMAGE: image.from_asset}
-        modality = entry.modality or Modality.TEXT
-        if modality not in makers:
-            raise UserError(f"backbone {entry.name!r}: no {modality.value} encoders are read yet")
-        return makers[modality](_asset(entry.name, folder, pins), entry)
+        makers = {
+            Modality.TEXT: text.from_asset,
+            Modality.IMAGE: image.from_asset,
+            Modality.AUDIO: speech.from_asset,
+        }
+        return makers[entry.modality or Modality.TEXT](_asset(entry.name, folder, pins), entry)
     plugin = registry()[entry.name]
     return dataclasses.replace(plugin, spec=adjusted(plugin.spec, entry))  # type: ignore[type-var]
 

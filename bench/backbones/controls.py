@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.backbones.audio import AudioEncoder, Batch, Tensor
 from bench.backbones.image import PreparedImages
-from bench.backbones.plugin import Plugin
-from bench.core.backbone import Backbone, BackboneSpec, Trainable
+from bench.backbones.plugin import Plugin, torch_dtype
+from bench.backbones.speech import LogMel
+from bench.core.backbone import Backbone, BackboneSpec, Pooling, Trainable
 from bench.core.errors import NotApplicableError
 from bench.core.suite import Precision
 from bench.core.task import Input, Modality
@@ -71,7 +73,41 @@ class RawPixelsPlugin:
         return RawPixels(self.spec)
 
 
+def mel_frames(_: None, group: Batch) -> Tensor:
+    """Log-mel frames `(b, f, 80)`."""
+    return group["input"].transpose(1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class LogMelPlugin:
+    """The log-mel control by its description."""
+
+    spec: BackboneSpec
+    calibrates: bool = False
+
+    def load(
+        self,
+        device: str,  # noqa: ARG002 -- nothing is computed there
+        precision: Precision,
+        calibration: Sequence[Input],  # noqa: ARG002
+    ) -> Backbone:
+        front = LogMel(frames_a_second=100)
+        return AudioEncoder(self.spec, None, front, mel_frames, torch_dtype(precision))
+
+
 BACKBONES: tuple[Plugin, ...] = (
+    LogMelPlugin(
+        BackboneSpec(
+            name="log-mel",
+            modality=Modality.AUDIO,
+            summary="a control: mean and deviation of 80 log-mel bands over time",
+            assets=(),
+            width=160,
+            pooling=Pooling.STATS,
+            max_length=30,
+            trainable=False,
+        )
+    ),
     RawPixelsPlugin(
         BackboneSpec(
             name="raw-pixels",

@@ -208,6 +208,7 @@ class VisionPlugin:
         precision: Precision,
         calibration: Sequence[Input],  # noqa: ARG002 -- layer norms need none
     ) -> Backbone:
+        import torch
         from transformers import AutoImageProcessor
 
         from bench.assets import resolve
@@ -228,9 +229,13 @@ class VisionPlugin:
             if states.ndim == 4:  # a convolutional network: its map, or its own pooling
                 pooled = getattr(output, "pooler_output", None)
                 return states.mean(dim=(2, 3)) if pooled is None else pooled.flatten(1)
-            if self.spec.pooling is Pooling.MEAN:
-                return states[:, 1:].mean(dim=1)  # patches, without the class token
-            return states[:, 0]
+            extra = 1 + int(getattr(net.config, "num_register_tokens", 0) or 0)
+            parts = {
+                Pooling.CLS: [states[:, 0]],
+                Pooling.MEAN: [states[:, extra:].mean(dim=1)],  # patches alone
+                Pooling.CLS_MEAN: [states[:, 0], states[:, extra:].mean(dim=1)],
+            }[self.spec.pooling]
+            return torch.cat(parts, dim=1)
 
         return ImageEncoder(self.spec, model, pixels, features, torch_dtype(precision))
 

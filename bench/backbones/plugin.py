@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from bench.core.backbone import Backbone, BackboneSpec, Pooling, Weights
+from bench.core.errors import UserError
 from bench.core.identity import derive_seed
 from bench.core.suite import BackboneEntry, Precision
-from bench.core.task import Input
+from bench.core.task import Input, Modality
 
 
 class Plugin(Protocol):
@@ -35,8 +36,21 @@ class Plugin(Protocol):
         ...
 
 
+_SEQUENCE = frozenset({Pooling.CLS, Pooling.MEAN, Pooling.LAST, Pooling.MAX, Pooling.STATS})
+POOLINGS: Mapping[Modality, frozenset[Pooling]] = {
+    Modality.TEXT: _SEQUENCE,
+    Modality.AUDIO: _SEQUENCE,
+    Modality.IMAGE: frozenset({Pooling.CLS, Pooling.MEAN, Pooling.CLS_MEAN}),
+}
+"""What a suite may ask for."""
+
+
 def adjusted(spec: BackboneSpec, entry: BackboneEntry) -> BackboneSpec:
-    """`spec` with what a suite's entry sets."""
+    """`spec` with what a suite's entry sets.
+
+    Raises:
+        UserError: if it sets what this modality has not.
+    """
     given: dict[str, Any] = {
         key: value
         for key in ("pooling", "normalize", "max_length")
@@ -44,6 +58,17 @@ def adjusted(spec: BackboneSpec, entry: BackboneEntry) -> BackboneSpec:
     }
     if isinstance(given.get("pooling"), str):
         given["pooling"] = Pooling(given["pooling"])
+    pooling = given.get("pooling")
+    if pooling is not None and pooling not in POOLINGS[spec.modality]:
+        fitting = ", ".join(sorted(p.value for p in POOLINGS[spec.modality]))
+        raise UserError(f"backbone {entry.name!r}: pooling of {spec.modality} is one of {fitting}")
+    more = {
+        key: value for key in ("layer", "trim_db") if (value := getattr(entry, key)) is not None
+    }
+    if more and (spec.modality is not Modality.AUDIO or spec.pooling is Pooling.NONE):
+        raise UserError(f"backbone {entry.name!r}: {' and '.join(more)} cannot be set of it")
+    if more:
+        given["settings"] = {**(spec.settings or {}), **more}
     return dataclasses.replace(spec, weights=entry.weights, **given)
 
 

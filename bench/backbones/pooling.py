@@ -17,19 +17,19 @@ def pool(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
     Args:
         states: hidden states in any floating type.
         mask: `(b, s)`, 1 at real positions, padding on either side; None means all real.
-        pooling: cls, mean or last.
+        pooling: any over positions.
 
     Raises:
         ValueError: for a pooling that is not over positions.
     """
     import torch
 
-    if pooling is Pooling.MEAN:
-        if mask is None:
-            return states.float().mean(dim=1)
-        weights = mask.to(torch.float32).unsqueeze(-1)
-        # a sum of products in float32; empty texts still have their special tokens
-        return (states.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+    if pooling is Pooling.STATS:
+        mean = pool(states, mask, Pooling.MEAN)
+        off = (states.float() - mean.unsqueeze(1)).square()
+        return torch.cat([mean, pool(off, mask, Pooling.MEAN).sqrt()], dim=1)
+    if pooling in {Pooling.MAX, Pooling.MEAN}:
+        return _over_all(states.float(), mask, pooling)
     rows = torch.arange(len(states), device=states.device)
     if pooling is Pooling.CLS:
         first = 0 if mask is None else mask.to(torch.int64).argmax(dim=1)
@@ -41,6 +41,18 @@ def pool(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
         last = width - 1 - mask.to(torch.int64).flip(dims=[1]).argmax(dim=1)
         return states[rows, last].float()
     raise ValueError(f"pooling {pooling.value!r} is not over positions")
+
+
+def _over_all(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
+    """The mean or the maximum over real positions."""
+    if mask is None:
+        return states.mean(dim=1) if pooling is Pooling.MEAN else states.amax(dim=1)
+    real = mask.unsqueeze(-1)
+    if pooling is Pooling.MAX:
+        return states.masked_fill(real == 0, float("-inf")).amax(dim=1)
+    weights = real.to(states.dtype)
+    # a sum of products in float32; empty texts still have their special tokens
+    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
 def pool_groups(states: Tensor, groups: Sequence[tuple[int, int]], pooling: Pooling) -> Tensor:

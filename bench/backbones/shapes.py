@@ -47,13 +47,14 @@ class ShapeText(TextEncoder):
 
 @dataclass(frozen=True, slots=True)
 class PreparedClips:
-    """Waveforms as they came, all of one length; a clip counts as one unit."""
+    """Waveforms as they came, all of one length; the unit is a second."""
 
     clips: Sequence[Input]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        return np.ones(len(self.clips), dtype=np.int64)
+        seconds = [max(1, -(-len(clip) // SAMPLES_PER_SECOND)) for clip in self.clips]
+        return np.array(seconds, dtype=np.int64)
 
     @property
     def truncated(self) -> NDArray[np.bool_]:
@@ -265,7 +266,7 @@ WAV2VEC2_BASE = ShapePlugin(
         Modality.AUDIO,
         "wav2vec 2.0 base: 7 convolutions, 12 layers, 768-d, 50 frames a second",
         94_371_712,
-        148e9,  # 10 seconds
+        14.8e9,  # a second
     ),
     kind="wav2vec2",
     figures={

@@ -68,6 +68,20 @@ def table(
         show(tables.table(folder, format.value))
 
 
+@app.command()
+def report(
+    folder: Folder,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; report.html in the folder.", show_default=False),
+    ] = None,
+) -> None:
+    """Write one HTML file with a folder's tables, figures and the origin of every number."""
+    from bench.report import write
+
+    note(str(write(folder, out)))
+
+
 @app.command(name="list")
 def list_(kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)]) -> None:
     """List tasks, backbones or methods."""

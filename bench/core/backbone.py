@@ -20,6 +20,9 @@ class Pooling(StrEnum):
     CLS = "cls"  # the first real position
     MEAN = "mean"  # over real positions, in float32
     LAST = "last"  # the last real position, whatever the padding side
+    MAX = "max"  # over real positions
+    CLS_MEAN = "cls+mean"  # the class token and the mean of the patches, one after the other
+    STATS = "stats"  # mean and standard deviation over real positions, one after the other
     NONE = "none"  # the model gives one vector by itself
 
 
@@ -35,7 +38,7 @@ class BackboneSpec:
     """The cheap description of a backbone.
 
     `flops_per_unit` (a token, an image) and `bytes_weights` (float32) feed the
-    forecast; `max_length` counts tokens (text) or pixels a side (image).
+    forecast; `max_length` counts tokens (text), pixels a side (image) or seconds (audio).
     `settings` holds whatever else changes features (a prompt, a scaling): it is part of
     the identity of cells and of cached features.
     """

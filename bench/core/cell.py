@@ -131,6 +131,8 @@ def label_of(entry: BackboneEntry | MethodEntry) -> str:
             "pooling": entry.pooling and entry.pooling.value,
             "normalize": entry.normalize,
             "max_length": entry.max_length,
+            "layer": entry.layer,
+            "trim_db": entry.trim_db,
             "weights": None if entry.weights == "pretrained" else entry.weights.value,
         }
         settings = [f"{key}={value}" for key, value in given.items() if value is not None]

@@ -35,13 +35,15 @@ def digest(value: Any) -> str:
 
 
 def item_digest(item: object) -> bytes:
-    """16 bytes that name one input by its content (a text, or an array with its shape and dtype).
+    """16 bytes that name one input by its content.
+
+    A text, an array with its shape and dtype, or what has a `content`: a tuple of such parts.
 
     Features are cached under this name, so that another draw, or another
     task with the same text, does not extract it again.
 
     Raises:
-        TypeError: for an input that is neither text nor array.
+        TypeError: for an input of another kind.
     """
     hasher = hashlib.blake2b(digest_size=16)
     if isinstance(item, str):
@@ -50,8 +52,14 @@ def item_digest(item: object) -> bytes:
     elif isinstance(item, np.ndarray):
         hasher.update(f"array\0{item.dtype.str}\0{item.shape}\0".encode("ascii"))
         hasher.update(np.ascontiguousarray(item).tobytes())
+    elif isinstance(content := getattr(item, "content", None), tuple):
+        hasher.update(f"{type(item).__name__.lower()}\0".encode("ascii"))
+        for part in content:
+            hasher.update(item_digest(part))
+    elif isinstance(item, int):
+        hasher.update(f"number\0{item}".encode("ascii"))
     else:
-        raise TypeError(f"an input is a text or an array, not {type(item).__name__}")
+        raise TypeError(f"an input is a text, an array or made of such, not {type(item).__name__}")
     return hasher.digest()
 
 

@@ -104,6 +104,8 @@ class BackboneEntry:
     pooling: Pooling | None = None
     normalize: bool | None = None
     max_length: Positive | None = None
+    layer: Positive | None = None  # of a speech encoder: states after so many blocks
+    trim_db: Annotated[float, Gt(0)] | None = None  # of a speech encoder: silence at the ends
     weights: Weights = Weights.PRETRAINED
 
 

@@ -14,7 +14,7 @@ from bench.core.asset import Asset
 from bench.core.identity import digest
 
 Input: TypeAlias = Any
-"""One input: a `str`, or an array (images `(h, w)` or `(h, w, 3)` uint8)."""
+"""One input: a `str`, an array (images `(h, w)` or `(h, w, 3)` uint8), or a `Sound`."""
 
 
 class Modality(StrEnum):
@@ -23,6 +23,26 @@ class Modality(StrEnum):
     TEXT = "text"
     IMAGE = "image"
     AUDIO = "audio"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """One channel of sound: samples `(t,)` float32 from -1 to 1, at `rate` samples a second.
+
+    The rate is the recording's own; a backbone resamples to the one it was trained on.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+    @property
+    def content(self) -> tuple[NDArray[np.float32], int]:
+        """What names it (`bench.core.identity.item_digest`)."""
+        return self.samples, self.rate
 
 
 class TaskKind(StrEnum):
@@ -43,7 +63,8 @@ class TaskSpec:
     """The cheap description of a task; `train_size`, `test_size` and `units` feed the forecast.
 
     `units` is the mean size of an input in what its backbones count: tokens of a
-    text, 1 for an image. `settings` is whatever else decides the splits (columns, shares).
+    text, 1 for an image or a sound. `settings` is whatever else decides the splits (columns,
+    shares).
     """
 
     name: str

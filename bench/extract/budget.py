@@ -1,4 +1,4 @@
-"""How many tokens or images a batch takes: found by a short sweep, and remembered."""
+"""How many tokens, images or seconds a batch takes: found by a short sweep, and remembered."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ DEFAULTS: Mapping[tuple[Modality, str], int] = {
     (Modality.TEXT, "cuda"): 32768,
     (Modality.IMAGE, "cpu"): 16,
     (Modality.IMAGE, "cuda"): 256,
-    (Modality.AUDIO, "cpu"): 8,
-    (Modality.AUDIO, "cuda"): 64,
+    (Modality.AUDIO, "cpu"): 32,  # seconds
+    (Modality.AUDIO, "cuda"): 960,
 }
 """Where nothing has been found yet."""
 

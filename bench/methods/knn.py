@@ -81,11 +81,12 @@ def _votes(arrays: Arrays, parameters: Parameters) -> Probabilities:
         weights=parameters["weights"],
         algorithm="brute",
     )
-    model.fit(arrays["features"], arrays["targets"])
+    # in float64: votes weigh small differences of distances, which float32 loses
+    model.fit(arrays["features"].astype(np.float64), arrays["targets"])
 
     def probabilities(features: Features) -> NDArray[np.floating]:
         with few_threads(features.size * items):
-            votes: NDArray[np.floating] = model.predict_proba(features)
+            votes: NDArray[np.floating] = model.predict_proba(features.astype(np.float64))
             return votes
 
     return probabilities

@@ -15,11 +15,11 @@ from bench.core.task import Input, Modality, Split
 from bench.tasks._checks import listed
 from bench.tasks._dataset import class_ids
 from bench.tasks._divide import Division, by_group, latest, stratified
-from bench.tasks._images import Images
+from bench.tasks._media import Media
 from bench.tasks._rows import SPLIT_WORDS, clean_texts, group_ids, label_words, missing, moments
 from bench.tasks._tables import Table
 
-INPUT_COLUMN = {Modality.TEXT: "text", Modality.IMAGE: "image"}
+INPUT_COLUMN = {Modality.TEXT: "text", Modality.IMAGE: "image", Modality.AUDIO: "audio"}
 LABEL_COLUMN = "label"
 
 
@@ -48,11 +48,11 @@ class Pool:
         return stratified(self.targets, share)
 
     def split(self, indices: NDArray[np.int64]) -> Split:
-        """The rows at `indices` `(m,)`; images stay encoded until they are asked for."""
+        """The rows at `indices` `(m,)`; images and sounds stay encoded until they are asked for."""
         inputs = self.inputs
         return Split(
             inputs=(
-                inputs.take(indices) if isinstance(inputs, Images) else [inputs[i] for i in indices]
+                inputs.take(indices) if isinstance(inputs, Media) else [inputs[i] for i in indices]
             ),
             targets=self.targets[indices],
             groups=None if self.groups is None else self.groups[indices],
@@ -83,8 +83,8 @@ def make_pool(parts: Mapping[str, Table], entry: TaskEntry, modality: Modality, 
     in_test = None if test is None else kept >= len(train)
     values = table.column(input_name, "input")
     ready: Sequence[Input]
-    if modality is Modality.IMAGE:
-        ready = _images(table, input_name, kept)
+    if modality is not Modality.TEXT:
+        ready = _media(table, input_name, kept, modality)
     else:
         cleaned = clean_texts(values, where, input_name)
         ready, notes = cleaned.texts, {**notes, **cleaned.notes}
@@ -119,16 +119,16 @@ def _join(parts: Mapping[str, Table], where: str) -> tuple[Table, Table | None, 
     return train.join(validation), known.get("test"), {"validation_in_train": len(validation)}
 
 
-def _images(table: Table, name: str, rows: NDArray[np.int64]) -> Images:
-    """The images of a column that holds files or encoded bytes; others are told by their row."""
+def _media(table: Table, name: str, rows: NDArray[np.int64], modality: Modality) -> Media:
+    """The items of a column that holds files or encoded bytes; others are told by their row."""
     sources: list[Path | bytes] = []
     names = []
     for row, value in zip(rows, table.column(name, "input"), strict=True):
         if not isinstance(value, Path | bytes):
             raise DataError(
-                f"{table.where}: column {name!r} holds a {type(value).__name__} where an image is "
-                "wanted; choose another `input`"
+                f"{table.where}: column {name!r} holds a {type(value).__name__} where files of "
+                f"{modality.value} are wanted; choose another `input`"
             )
         sources.append(value)
         names.append(str(value.name) if isinstance(value, Path) else f"in row {row + 1}")
-    return Images(tuple(sources), tuple(names))
+    return Media(modality, tuple(sources), tuple(names))

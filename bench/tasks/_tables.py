@@ -195,9 +195,9 @@ def _no_progress_bars() -> Iterator[None]:
 
 
 def _plain(rows: Any, where: str, roots: Sequence[Path]) -> Table:
-    """Columns as plain values: class ids as their names, images as their encoded bytes.
+    """Columns as plain values: class ids as their names, images and sounds as their encoded bytes.
 
-    Columns of other kinds (lists, audio) are left out: nothing here reads them.
+    Columns of other kinds (lists) are left out: nothing here reads them.
     """
     import datasets
 
@@ -205,6 +205,9 @@ def _plain(rows: Any, where: str, roots: Sequence[Path]) -> Table:
     for name, feature in rows.features.items():
         if isinstance(feature, datasets.Image):
             cells = rows.cast_column(name, datasets.Image(decode=False))[name]
+            columns[name] = [_encoded(cell, where, roots) for cell in cells]
+        elif isinstance(feature, datasets.Audio):
+            cells = rows.cast_column(name, datasets.Audio(decode=False))[name]
             columns[name] = [_encoded(cell, where, roots) for cell in cells]
         elif isinstance(feature, datasets.ClassLabel):
             known = feature.names
@@ -216,12 +219,12 @@ def _plain(rows: Any, where: str, roots: Sequence[Path]) -> Table:
 
 
 def _encoded(cell: Any, where: str, roots: Sequence[Path]) -> bytes | None:
-    """The bytes of an image cell; a path in it must lead to the data set's own files."""
+    """The bytes of an image or a sound; a path in it must lead to the data set's own files."""
     if cell is None:
         return None
     if cell["bytes"] is not None:
         return bytes(cell["bytes"])
     path = Path(cell["path"]).resolve()
     if not any(path.is_relative_to(root) for root in roots):
-        raise DataError(f"{where}: an image of it is a path outside the data set: {cell['path']!r}")
+        raise DataError(f"{where}: a file of it is a path outside the data set: {cell['path']!r}")
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""The user's own data, without Python: a table, a folder of images, or a data set of the hub.
+"""The user's own data, without Python: a table, a folder of files, or a data set of the hub.
 
 Everything that decides items, classes and splits comes from the suite's entry and is part
 of the fingerprint; whatever was dropped or mended is counted in the notes.
@@ -16,7 +16,7 @@ from bench.core.errors import DataError, UserError
 from bench.core.suite import TaskEntry
 from bench.core.task import Modality, Splits, TaskSpec
 from bench.tasks._checks import check, listed
-from bench.tasks._images import files_digest, inside, read_folders
+from bench.tasks._media import files_digest, inside, read_folders
 from bench.tasks._pool import INPUT_COLUMN, LABEL_COLUMN, make_pool
 from bench.tasks._rows import by_split_column, missing, readable
 from bench.tasks._tables import READERS, Table, read_snapshot, read_table
@@ -24,6 +24,7 @@ from bench.tasks._tables import READERS, Table, read_snapshot, read_table
 READER_VERSION = 1
 """Raised when the same data would give other items, classes or splits."""
 
+FILES_OF = {Modality.IMAGE: "images", Modality.AUDIO: "sounds"}
 FILE, HTTPS, HUB = "file:", "https:", "hub:datasets/"
 
 
@@ -81,16 +82,16 @@ class OwnData:
                 split: Table(
                     where,
                     {
-                        INPUT_COLUMN[Modality.IMAGE]: [image for image, _ in found],
+                        INPUT_COLUMN[self.spec.modality]: [file for file, _ in found],
                         LABEL_COLUMN: [label for _, label in found],
                     },
                 )
-                for split, found in read_folders(path, where).items()
+                for split, found in read_folders(path, where, self.spec.modality).items()
             }
         table = read_table(path, where)
-        if self.spec.modality is Modality.IMAGE:
+        if self.spec.modality is not Modality.TEXT:
             base = file_path(uri, self.folder).parent
-            table = _with_files(table, self.entry, base)
+            table = _with_files(table, self.entry, base, self.spec.modality)
         return {"train": table}
 
 
@@ -104,8 +105,8 @@ def from_entry(entry: TaskEntry, folder: Path, pins: Mapping[str, str]) -> OwnDa
     """
     modality = _modality(entry, folder)
     settings = _settings(entry, modality)
-    if modality is Modality.IMAGE:
-        settings.update(_image_digests(entry, folder))
+    if modality is not Modality.TEXT:
+        settings.update(_file_digests(entry, folder, modality))
     asset = Asset(
         name=entry.name,
         sources=tuple(_source(name, uri, folder, pins) for name, uri in _uris(entry).items()),
@@ -148,17 +149,15 @@ def _modality(entry: TaskEntry, folder: Path) -> Modality:
     if not entry.test_share < 1:
         raise UserError(f"{where}: test_share = {entry.test_share:g} leaves nothing to train on")
     if _is_folder(entry, folder):
-        if entry.modality not in {None, Modality.IMAGE}:
+        if entry.modality is Modality.TEXT:
             raise UserError(
-                f"{where}: a folder is read as images, but modality is {entry.modality}"
+                f"{where}: a folder holds images or audio, but modality is {entry.modality}"
             )
         columns = ("input", "label", "split", "group", "time")
         given = [key for key in columns if getattr(entry, key) is not None]
         if given:
-            raise UserError(f"{where}: a folder of images has no columns; drop {listed(given)}")
-        return Modality.IMAGE
-    if entry.modality is Modality.AUDIO:
-        raise UserError(f"{where}: audio of your own is not read yet; text and image are")
+            raise UserError(f"{where}: a folder of files has no columns; drop {listed(given)}")
+        return entry.modality or Modality.IMAGE
     return entry.modality or Modality.TEXT
 
 
@@ -198,25 +197,28 @@ def _is_folder(entry: TaskEntry, folder: Path) -> bool:
     return data.startswith(FILE) and file_path(data, folder).is_dir()
 
 
-def _with_files(table: Table, entry: TaskEntry, base: Path) -> Table:
-    """The table with paths of images, which must lie under `base`, as files."""
-    name = entry.input or INPUT_COLUMN[Modality.IMAGE]
+def _with_files(table: Table, entry: TaskEntry, base: Path, modality: Modality) -> Table:
+    """The table with paths of images or sounds, which must lie under `base`, as files."""
+    name = entry.input or INPUT_COLUMN[modality]
+    where, word = table.where, modality.value
     files = [
-        None if missing(value) or value == "" else inside(base, str(value), table.where)
+        None if missing(value) or value == "" else inside(base, str(value), where, word)
         for value in table.column(name, "input")
     ]
     return Table(table.where, {**table.columns, name: files})
 
 
-def _image_digests(entry: TaskEntry, folder: Path) -> dict[str, object]:
-    """One sha256 over the images that each table names: the table's own does not cover them."""
+def _file_digests(entry: TaskEntry, folder: Path, modality: Modality) -> dict[str, object]:
+    """One sha256 over the files that each table names: the table's own does not cover them."""
     found: dict[str, object] = {}
     for name, uri in _uris(entry).items():
         if not uri.startswith(FILE) or PurePosixPath(uri).suffix.lower() not in READERS:
             continue
         path = file_path(uri, folder)
         table = read_table(path, f"{_where(entry)}, {uri}")
-        values = table.column(entry.input or INPUT_COLUMN[Modality.IMAGE], "input")
+        values = table.column(entry.input or INPUT_COLUMN[modality], "input")
         names = [str(value) for value in values if not missing(value) and value != ""]
-        found[f"{name}_images"] = files_digest(path.parent, names, table.where)
+        found[f"{name}_{FILES_OF[modality]}"] = files_digest(
+            path.parent, names, table.where, modality.value
+        )
     return found

@@ -73,7 +73,7 @@ def test_texts_equal_the_library_itself(folders):
 
 
 @pytest.mark.parametrize("kind", ["vit", "dinov2", "convnext", "clip"])
-@pytest.mark.parametrize("pooling", [Pooling.CLS, Pooling.MEAN])
+@pytest.mark.parametrize("pooling", [Pooling.CLS, Pooling.MEAN, Pooling.CLS_MEAN])
 def test_images_grey_or_colour_of_any_size(folders, kind, pooling):
     backbone = load(folders(kind), Modality.IMAGE, pooling=pooling)
     together = extract(backbone, IMAGES, "cpu").features

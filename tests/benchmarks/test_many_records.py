@@ -1,4 +1,4 @@
-"""Tables and the gate on many records, timed by pytest-benchmark: `make microbench`.
+"""Tables, the report and the gate on many records, timed by pytest-benchmark: `make microbench`.
 
 Real stored predictions of 1,000 items, altered: ten tasks, a third as many entrants as records
 a task, three draws each.
@@ -12,6 +12,7 @@ import pytest
 
 from bench.core.identity import digest
 from bench.gate import check, render
+from bench.report import html
 from bench.store import Store
 from bench.tables import table
 from tests.gate.planted import Stored, altered, stored, write
@@ -61,6 +62,10 @@ def test_reading_records(benchmark, folders):
 
 def test_the_table(benchmark, folders):
     once(benchmark, table, folders[0])
+
+
+def test_the_report(benchmark, folders):
+    once(benchmark, html, folders[0])
 
 
 def test_the_gate(benchmark, folders):

@@ -9,5 +9,5 @@ from tests.trainable import Kit
 
 @pytest.fixture(scope="session")
 def kit(tmp_path_factory):
-    """Digits for images, the example's tickets for texts, and tiny backbones of both."""
+    """Digits for images, the example's tickets for texts, tones for sounds, and tiny backbones."""
     return Kit(tmp_path_factory.mktemp("kit"))

@@ -8,8 +8,9 @@ import pytest
 from bench.backbones import build, registry
 from bench.core.backbone import Weights
 from bench.core.suite import BackboneEntry, Precision
-from bench.core.task import Modality
+from bench.core.task import Modality, Sound
 from bench.extract import extract
+from tests.trainable import RATE, SWEEPS, sweep
 
 BIG = {"mpnet-base", "efficientnet-lite2"}  # hundreds of megabytes, or the same code again
 NAMES = [pytest.param(name, marks=pytest.mark.slow if name in BIG else ()) for name in registry()]
@@ -23,6 +24,8 @@ INPUTS = {
     Modality.IMAGE: [
         np.random.default_rng(i).integers(0, 256, (28, 28)).astype(np.uint8) for i in range(40)
     ],
+    Modality.AUDIO: [Sound(sweep(k, i), RATE) for i in range(3) for k in SWEEPS]
+    + [Sound(np.tile(sweep("rising", 9), 5), RATE), Sound(np.zeros(100, np.float32), 44_100)],
 }
 
 

@@ -82,7 +82,7 @@ name = "reuters-r9"
 train = { per_clas = 16 }
 [[backbone]]
 name = "minilm-l6"
-pooling = "max"
+pooling = "maximum"
 [[method]]
 name = "probe"
 C = -1.0

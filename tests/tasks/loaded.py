@@ -12,7 +12,8 @@ from bench.core.identity import item_digest
 from bench.core.task import Split, Splits
 from bench.tasks import registry
 
-FROM_MIRROR = frozenset({"banking77", "fashion-mnist", "trec"})
+FSDD = frozenset(name for name in registry() if name.startswith("fsdd"))
+FROM_MIRROR = frozenset({"banking77", "fashion-mnist", "trec"}) | FSDD
 """Their source is no package index: not every machine that runs the tests reaches it."""
 
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from bench.core.task import Modality
+from bench.core.task import Modality, Sound
 from bench.tasks import check, duplicates_across, registry
 
 from .loaded import content, splits_of
@@ -23,6 +23,12 @@ GOLDEN: dict[str, tuple[str, str, str]] = {
     "banking77": ("4876811d5514", "ddaebe361fbe", "c28035201a9c"),
     "digits": ("1601e7462fcc", "87612ca8970b", "aabf19bbe464"),
     "fashion-mnist": ("d30fa6ee0644", "b41a06f47937", "98e3bf203b9d"),
+    "fsdd": ("69bab70da009", "771af6202ce0", "8f9ad274d80d"),
+    "fsdd-held-out-a": ("b427b49ce744", "793934a58753", "cd36e032be86"),
+    "fsdd-held-out-b": ("f7a33d5f3e08", "b3aecac06ba6", "347a30f2c58a"),
+    "fsdd-held-out-c": ("3fa466bc461a", "ab16a0faf03c", "680f465e0ad4"),
+    "fsdd-speaker": ("e46c7d2215d1", "e14e1312e75d", "59c865f2531d"),
+    "fsdd-speaker-shift": ("85f70da980cd", "8316a0df421c", "63e66f224e39"),
     "mnist-5k": ("c1b411d4b5d3", "f569ce517da9", "6f4173959dfb"),
     "reuters-r52": ("c963a7317d0e", "9bfd717cd28f", "fefa82b9731d"),
     "reuters-r8": ("0390e274b028", "1b52e69359e7", "6536931f25ea"),
@@ -64,6 +70,11 @@ def test_inputs_are_of_the_modality(name: str) -> None:
     for split in (splits.train, splits.test):
         if spec.modality is Modality.TEXT:
             assert all(isinstance(item, str) and item for item in split.inputs)
+        elif spec.modality is Modality.AUDIO:
+            assert all(isinstance(item, Sound) and item.rate > 0 for item in split.inputs)
+            assert {item.samples.dtype for item in split.inputs} == {np.dtype(np.float32)}
+            assert all(item.samples.ndim == 1 and len(item.samples) for item in split.inputs)
+            assert 0.1 < max(np.abs(item.samples).max() for item in split.inputs) <= 1
         else:
             assert all(isinstance(item, np.ndarray) for item in split.inputs)
             assert {item.dtype for item in split.inputs} == {np.dtype(np.uint8)}

@@ -127,3 +127,17 @@ def test_fashion_mnist() -> None:
     sample = np.stack(splits.train.inputs[:20_000]) / 255
     assert abs(sample.mean() - 0.286) < 0.003
     assert abs(sample.std() - 0.353) < 0.003
+
+
+def test_fsdd_is_what_its_file_names_say() -> None:
+    splits = splits_of("fsdd")
+    assert set(counts("fsdd", "test").values()) == {30}
+    assert set(counts("fsdd-speaker", "train").values()) == {450}
+    assert {item.rate for item in splits.train.inputs} == {8_000}
+    assert max(item.seconds for item in splits.train.inputs) < 2.3
+    held = [splits_of(f"fsdd-held-out-{letter}") for letter in "abc"]
+    assert all(len(np.unique(each.test.groups)) == 2 for each in held)
+    tested = np.concatenate([each.test.groups for each in held])
+    assert sorted(np.bincount(tested)) == [500] * 6  # every clip is tested on once
+    shift = splits_of("fsdd-speaker-shift")
+    assert duplicates_across(shift) == 0

@@ -13,7 +13,8 @@ from PIL import Image
 from bench.core.errors import AssetError, DataError, UserError
 from bench.core.task import Modality
 from bench.tasks import duplicates_across
-from bench.tasks._images import Images, decode
+from bench.tasks._images import decode
+from bench.tasks._media import Media
 
 from .own import load, make, write
 
@@ -38,7 +39,7 @@ def test_a_folder_of_class_folders(tmp_path: Path) -> None:
     splits = load(tmp_path, "file:pets")
     assert splits.class_names == ("cat", "horse")
     assert (len(splits.train), len(splits.test)) == (6, 2)
-    assert isinstance(splits.train.inputs, Images)
+    assert isinstance(splits.train.inputs, Media)
     for split in (splits.train, splits.test):
         assert {(item.shape, item.dtype) for item in split.inputs} == {
             ((4, 6, 3), np.dtype(np.uint8))
@@ -122,11 +123,13 @@ def test_links_in_a_folder_of_images_are_refused(tmp_path: Path, place: str) -> 
 def test_folders_without_images_or_with_columns(tmp_path: Path) -> None:
     (tmp_path / "empty" / "cat").mkdir(parents=True)
     (tmp_path / "empty" / "cat" / "notes.txt").write_text("x")
-    with pytest.raises(DataError, match="no images found; a folder holds one subfolder per class"):
+    with pytest.raises(
+        DataError, match="no image files found; a folder holds one subfolder per class"
+    ):
         load(tmp_path, "file:empty")
     with pytest.raises(UserError, match="has no columns; drop 'label', 'group'"):
         load(tmp_path, "file:empty", group="who", label="kind")
-    with pytest.raises(UserError, match="a folder is read as images, but modality is text"):
+    with pytest.raises(UserError, match="a folder holds images or audio, but modality is text"):
         load(tmp_path, "file:empty", modality=Modality.TEXT)
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from bench.core.errors import DataError, DigestMismatchError, UserError
 from bench.core.suite import TaskEntry
-from bench.core.task import Modality
 from bench.suite_file import read
 from bench.tasks import build, duplicates_across
 
@@ -198,7 +197,6 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
         ({"data": "file:none.csv"}, "is not there"),
         ({"data": "file:mine.csv", "test": "file:none.csv"}, "test = 'file:none.csv' is not there"),
         ({"data": "file:mine.csv", "test_share": 1.0}, "leaves nothing to train on"),
-        ({"data": "file:mine.csv", "modality": Modality.AUDIO}, "audio of your own"),
     ],
 )
 def test_entries_that_cannot_be(tmp_path: Path, settings: dict, message: str) -> None:

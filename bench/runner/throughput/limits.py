@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.backbones import fused
+from bench.backbones.shapes import SAMPLES_PER_SECOND
 from bench.core.backbone import Backbone
 from bench.core.errors import NotApplicableError
 from bench.core.suite import Precision
@@ -59,6 +60,8 @@ def cost_of(backbone: Backbone, batch: Any, width: int, precision: Precision, de
     patched = isinstance(getattr(config, "patch_size", None), int)
     if spec.modality is Modality.IMAGE and not patched:
         encoder = None
+    if spec.modality is Modality.AUDIO and isinstance(batch, dict):
+        encoder = None  # windows of several lengths, and fronts of several kinds
     if encoder is None:
         flops = spec.flops_per_unit
         return Cost(
@@ -91,12 +94,13 @@ def cost_of(backbone: Backbone, batch: Any, width: int, precision: Precision, de
             **shape,
         )
     front, frames = convolutions(config, int(batch.shape[-1]))
-    clip = front + encoder.flops([frames])
+    seconds = int(batch.shape[-1]) / SAMPLES_PER_SECOND
+    second = (front + encoder.flops([frames])) / seconds
     return Cost(
         source="L (8 d^2 + 4 d f + 4 s d) a frame, and the convolutions before",
         positions=frames,
-        flops=lambda clips: clip * clips,
-        bytes_moved=lambda clips: moved * frames * clips,
+        flops=lambda units: second * units,
+        bytes_moved=lambda units: moved * frames / seconds * units,
         **shape,
     )
 

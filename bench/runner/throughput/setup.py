@@ -18,7 +18,7 @@ from bench.core.identity import generator, item_digest
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Input, Modality
 
-UNITS = {Modality.TEXT: "tokens", Modality.IMAGE: "images", Modality.AUDIO: "clips"}
+UNITS = {Modality.TEXT: "tokens", Modality.IMAGE: "images", Modality.AUDIO: "seconds"}
 """What a batch budget counts, by modality."""
 ITEMS = {"cpu": 1_000, "cuda": 20_000}
 MOST_PARTS = 16

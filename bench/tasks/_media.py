@@ -1,0 +1,134 @@
+"""Images and sounds of the user's: folders with one subfolder per class, and paths in a table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import DataError
+from bench.core.task import Input, Modality
+from bench.tasks import _images, _sounds
+from bench.tasks._rows import SPLIT_WORDS
+
+SUFFIXES: Mapping[Modality, frozenset[str]] = {
+    Modality.IMAGE: frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}),
+    Modality.AUDIO: frozenset({".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}),
+}
+"""Files that a folder is looked through for."""
+DECODERS: Mapping[Modality, Callable[[Path | bytes, str], Input]] = {
+    Modality.IMAGE: _images.decode,
+    Modality.AUDIO: _sounds.decode,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Media(Sequence[Input]):
+    """Encoded images or sounds (files or bytes), decoded when they are asked for.
+
+    A draw or a batch decodes its own items alone, so that a folder of photographs need
+    not fit into memory.
+    """
+
+    modality: Modality
+    sources: tuple[Path | bytes, ...]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @overload
+    def __getitem__(self, index: int) -> Input: ...
+    @overload
+    def __getitem__(self, index: slice) -> Media: ...
+    def __getitem__(self, index: int | slice) -> Input | Media:
+        if isinstance(index, slice):
+            return Media(self.modality, self.sources[index], self.names[index])
+        return DECODERS[self.modality](self.sources[index], self.names[index])
+
+    def __iter__(self) -> Iterator[Input]:
+        return (self[i] for i in range(len(self)))
+
+    def take(self, indices: NDArray[np.int64]) -> Media:
+        """The items at `indices`, still encoded."""
+        return Media(
+            self.modality,
+            tuple(self.sources[i] for i in indices),
+            tuple(self.names[i] for i in indices),
+        )
+
+
+def inside(folder: Path, name: str, where: str, word: str) -> Path:
+    """The file that a table names, which must lie in the table's folder.
+
+    Raises:
+        DataError: for an absolute path, one that climbs out, or a link that leads out.
+    """
+    wrong = None
+    relative = Path(name)
+    if not name or "\0" in name:
+        wrong = "is no path"
+    elif relative.is_absolute() or ".." in relative.parts or "\\" in name:
+        wrong = "is not a plain path under the table's folder"
+    else:
+        path = (folder / relative).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            wrong = "leads out of the table's folder"
+        elif not path.is_file():
+            wrong = "is not there"
+        else:
+            return path
+    raise DataError(f"{where}: {word} {name!r} {wrong}")
+
+
+def files_digest(folder: Path, names: Sequence[str], where: str, word: str) -> str:
+    """sha256 over the sorted lines `<sha256>  <name>` of the files that a table names."""
+    lines = []
+    for name in sorted(set(names)):
+        with inside(folder, name, where, word).open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_folders(
+    folder: Path, where: str, modality: Modality
+) -> Mapping[str, Sequence[tuple[Path, str]]]:
+    """(file, class) of each split of `folder/class/...` or `folder/train/class/...`.
+
+    Without subfolders for train and test there is one split, named "train".  Hidden files
+    and files of other kinds are passed over; links are refused.
+
+    Raises:
+        DataError: if there are no class folders with such files in it.
+    """
+    subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    names = {p.name for p in subfolders}
+    if "train" in names and names <= SPLIT_WORDS.keys():
+        return {p.name: _classes(p, f"{where}/{p.name}", modality) for p in subfolders}
+    return {"train": _classes(folder, where, modality)}
+
+
+def _classes(folder: Path, where: str, modality: Modality) -> list[tuple[Path, str]]:
+    found: list[tuple[Path, str]] = []
+    if folder.is_symlink():
+        raise DataError(f"{where} is a link; put the folder itself there")
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if any(part.startswith(".") for part in parts):
+            continue
+        if path.is_symlink():
+            raise DataError(f"{where}: {'/'.join(parts)} is a link; put the file itself there")
+        if len(parts) > 1 and path.suffix.lower() in SUFFIXES[modality] and path.is_file():
+            found.append((path, parts[0]))
+    if not found:
+        raise DataError(
+            f"{where}: no {modality.value} files found; a folder holds one subfolder per class "
+            f"with them ({', '.join(sorted(SUFFIXES[modality]))}), or train/ and test/ with such "
+            "subfolders"
+        )
+    return found

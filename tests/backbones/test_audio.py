@@ -1,0 +1,148 @@
+"""Encoders of sound: the conversion of Whisper, windows, pooling over frames, other rates."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+from bench.assets import digest_tree, resolve
+from bench.backbones import build, registry
+from bench.backbones.ctranslate2 import read_variables, whisper
+from bench.backbones.speech import LogMel, whisper_states
+from bench.backbones.waveforms import RATE, prepare_sounds, resampled, trimmed
+from bench.core.errors import UserError
+from bench.core.suite import BackboneEntry, Precision
+from bench.core.task import Modality, Sound
+from bench.extract import extract
+from tests.trainable import SWEEPS, save_whisper, sweep
+
+SOUNDS = [Sound(sweep(kind, i), 8_000) for i in range(3) for kind in SWEEPS]
+LONG = Sound(np.resize(sweep("rising", 7), 20_800), 8_000)
+
+
+def loaded(folder: Path, **settings):
+    name = f"file:{folder}"
+    entry = BackboneEntry(name=name, modality=Modality.AUDIO, **settings)
+    plugin = build(entry, folder.parent, {name: digest_tree(folder)})
+    return plugin.load("cpu", Precision.FP32, [])
+
+
+def save_wav2vec2(folder: Path, norm: str = "group") -> Path:
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        conv_dim=(16, 16, 16), conv_stride=(5, 8, 8), conv_kernel=(10, 8, 8),
+        num_feat_extract_layers=3, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2,
+        feat_extract_norm=norm,
+    )  # fmt: skip
+    Wav2Vec2Model(config).save_pretrained(folder)
+    extractor = Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer")
+    extractor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def file():
+    (folder,) = resolve(registry()["whisper-tiny-en"].spec.assets[0]).values()
+    return folder
+
+
+def test_the_converted_whisper_computes_what_ctranslate2_does(file):
+    ctranslate2 = pytest.importorskip("ctranslate2", reason="the reference: pip install '.[dev]'")
+    mel = LogMel().inputs([resampled(sound) for sound in SOUNDS[:2]], 30)["input"]
+    reference = ctranslate2.models.Whisper(str(file), device="cpu", compute_type="float32")
+    view = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel.numpy()))
+    wanted = np.array(reference.encode(view, to_cpu=True))
+    model = whisper(file / "model.bin").eval()
+    with torch.inference_mode():
+        found = whisper_states(model.get_encoder(), {"input": mel}).numpy()
+        theirs = model.get_encoder()(mel).last_hidden_state.numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    np.testing.assert_allclose(found, theirs, atol=1e-4)
+
+
+def test_a_damaged_file_is_named(file, tmp_path):
+    whole = (file / "model.bin").read_bytes()
+    path = tmp_path / "model.bin"
+    for data in (b"", whole[:100], whole[: len(whole) // 2], b"\x80\x04" + whole,
+                 whole[:4] + struct.pack("<H", 65_535) + whole[6:]):  # fmt: skip
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=r"model\.bin is no Whisper model"):
+            read_variables(path)
+
+
+@pytest.mark.parametrize("kind", ["whisper", "group", "layer"])
+@pytest.mark.parametrize("pooling", ["mean", "max", "stats"])
+def test_features_depend_on_the_clip_alone(tmp_path, kind, pooling):
+    folder = tmp_path / "model"
+    save_whisper(folder) if kind == "whisper" else save_wav2vec2(folder, kind)
+    backbone = loaded(folder, pooling=pooling)
+    inputs = [*SOUNDS, LONG]
+    together = extract(backbone, inputs, "cpu")
+    assert together.features.shape == (len(inputs), backbone.spec.width)
+    assert together.lengths.tolist() == [1] * len(SOUNDS) + [3]
+    alone = np.concatenate([extract(backbone, [sound], "cpu").features for sound in inputs])
+    np.testing.assert_allclose(together.features, alone, atol=2e-5)
+    assert together.features.std(axis=0).max() > 1e-3
+
+
+def test_a_layer_is_another_feature_and_too_many_are_refused(tmp_path):
+    folder = save_whisper(tmp_path / "model")
+    first, whole = (
+        extract(loaded(folder, **how), SOUNDS, "cpu").features for how in ({"layer": 1}, {})
+    )
+    assert np.abs(first - whole).max() > 1e-3
+    with pytest.raises(UserError, match="has 2 layers: there is no layer 3"):
+        loaded(folder, layer=3)
+    with pytest.raises(UserError, match="layer cannot be set of it"):
+        build(BackboneEntry(name="minilm-l6", layer=2), tmp_path, {})
+
+
+def test_a_long_clip_loses_its_end_and_says_so(tmp_path):
+    backbone = loaded(save_whisper(tmp_path / "model"), max_length=2)
+    found = extract(backbone, [LONG, SOUNDS[0]], "cpu")
+    assert found.truncated.tolist() == [True, False]
+    cut = Sound(LONG.samples[: 2 * 8_000], 8_000)
+    np.testing.assert_allclose(
+        found.features[0],
+        extract(backbone, [cut], "cpu").features[0],
+        atol=5e-3,  # the edge rings
+    )
+
+
+def test_ten_minutes_in_stereo_at_44100(tmp_path):
+    """A file much longer than the window costs no more than the window."""
+    rng = np.random.default_rng(0)
+    sound = Sound(rng.standard_normal(600 * 44_100, dtype=np.float32) / 10, 44_100)
+    prepared = prepare_sounds([sound], 30)
+    assert len(prepared.waves[0]) == 30 * RATE
+    assert prepared.truncated.tolist() == [True]
+
+
+def test_resampling_keeps_a_tone():
+    for rate in (8_000, 22_050, 44_100, 48_000):
+        tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
+        found = resampled(Sound(tone, rate))
+        assert len(found) == RATE
+        wanted = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
+        np.testing.assert_allclose(found[800:-800], wanted[800:-800], atol=5e-3)
+
+
+def test_silence_at_the_ends_is_trimmed_where_asked():
+    wave = np.concatenate([np.zeros(3_200), np.full(1_600, 0.5), np.zeros(3_200)])
+    assert len(trimmed(wave.astype(np.float32), 40.0)) == 1_600
+    silent = np.zeros(900, np.float32)
+    assert len(trimmed(silent, 40.0)) == 900
+
+
+def test_trimming_is_part_of_the_identity(tmp_path):
+    plugins = [
+        build(BackboneEntry(name="whisper-tiny-en", **how), tmp_path, {})
+        for how in ({}, {"trim_db": 40.0}, {"layer": 2}, {"pooling": "max"}, {"max_length": 3})
+    ]
+    assert len({str(plugin.spec.identity) for plugin in plugins}) == 5
