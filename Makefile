@@ -12,7 +12,7 @@ PART ?= all
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slow test-gpu check format method-pages tables microbench scaling peers simulate faults gate baseline clean
+.PHONY: help setup bench test test-slow test-gpu check format method-pages command-pages guide tables publish microbench scaling peers simulate faults gate baseline clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,8 +56,19 @@ format: $(STAMP)  ## Format and mend what ruff can mend
 method-pages: $(STAMP)  ## Write parameters and search spaces into docs/methods again
 	PYTHONPATH=. $(BIN)/python tests/tools/method_pages.py
 
-tables: $(STAMP)  ## Derive the tables of results/ from its records again
-	@for folder in results/*/; do [ -d "$$folder/records" ] || continue; $(BIN)/bench table "$$folder" --write; done
+command-pages: $(STAMP)  ## Write docs/commands again from the commands' own help
+	PYTHONPATH=. $(BIN)/python tests/tools/command_pages.py
+
+guide: $(STAMP)  ## Run the commands of docs/guide.md again, and write what they print into it (a minute)
+	$(BIN)/python -m tests.tools.guide
+
+tables: $(STAMP)  ## Derive everything in results/ from its records again: tables, model cards, README.md
+	@$(BIN)/bench export all results --write
+
+publish: $(STAMP)  ## Publish the live run of SUITE with all its tables, and check them against its records
+	@$(BIN)/bench publish runs/$(NAME) $(if $(REASON),--reason "$$REASON")
+	@$(BIN)/bench export all results --write
+	@$(BIN)/bench publish results/$(NAME) --check
 
 MICRO := $(BIN)/python -m pytest -q tests/benchmarks --benchmark-only -m '' \
 	--benchmark-columns=median,iqr,ops,rounds --benchmark-storage=file://results/microbench

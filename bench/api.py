@@ -120,7 +120,8 @@ def ledger(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the 
 def publish(
     folder: str | Path, results: str | Path = "results", *, reason: str | None = None
 ) -> Path:
-    """Copy a run's final records and compact predictions to `results/<suite>/`, with its tables.
+    """Copy a run's final records and compact predictions to `results/<suite>/`, with its tables,
+    its `model-index.yaml` and, where cells follow MTEB's protocol, MTEB's result files.
 
     With a `reason`, the folder is (or becomes) a baseline: the reason is kept in its
     `baseline.json`, and from then on it is not replaced without one.
@@ -129,16 +130,16 @@ def publish(
         StoreError: if the folder holds no run or cannot be written.
         UserError: if a baseline would be replaced without a reason.
     """
+    from bench.export import write
     from bench.gate.baseline import commits_of, note_reason, refuse_unexplained
     from bench.store import Store, copy_final
-    from bench.tables import write_tables
 
     source = Store(Path(folder))
     target = Store(Path(results) / str(source.suite()["name"]))
     refuse_unexplained(target, reason)
     before = commits_of(target)
     copy_final(source, target)
-    write_tables(target.folder)
+    write(target.folder)
     if reason is not None:
         note_reason(target, reason, before)
     return target.folder

@@ -290,6 +290,10 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_pat
         ["plan", "suites/default.toml"],
         ["table", "results/default"],
         ["table", "results/default", "--ledger"],
+        ["errors", "8d1e2bb6", "--against", "ac99e572"],
+        ["export", "overview"],
+        ["export", "mteb", "results/mteb-banking77"],
+        ["publish", "results/smoke", "--check"],
         ["table", "results/default", "--budget-curve", "--format", "json"],
     ],
 )

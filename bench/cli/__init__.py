@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from bench.cli import assets, reading, results, running
+from bench.cli import assets, errors, export, reading, results, running
 from bench.cli.common import INTERRUPTED, MISTAKE, OK, note
 from bench.core.errors import UserError
 
@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 app.add_typer(running.app)
 app.add_typer(reading.app)
+app.add_typer(errors.app)
+app.add_typer(export.app)
 app.add_typer(results.app, name="results")
 app.add_typer(assets.app, name="assets")
 

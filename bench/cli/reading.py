@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.common import Folder, Format, note, show
+from bench.cli.common import SOME_FAILED, Folder, Format, note, show
 from bench.core.errors import UserError
 
 app = typer.Typer()
@@ -98,8 +98,25 @@ def publish(
         str | None,
         typer.Option(help="Why; makes it a baseline, which nothing replaces without a reason."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Copy nothing: derive the files of this published folder again, and name each"
+            " that differs (exit code 1).",
+        ),
+    ] = False,
 ) -> None:
-    """Copy a run's final records and compact predictions under results/, with its tables."""
+    """Copy a run's final records and compact predictions under results/, with all its tables."""
+    if check:
+        from bench.export import check as differing
+
+        for line in (found := differing(folder)):
+            note(line)
+        if found:
+            raise typer.Exit(SOME_FAILED)
+        note(f"{folder}: every table is what its records give")
+        return
     from bench import api
 
     note(f"published: {api.publish(folder, results, reason=reason)}")

@@ -1,0 +1,99 @@
+"""The test inputs of a record and its classes' names, loaded through its task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.core.errors import UserError
+from bench.core.inert import clean
+from bench.core.record import Record
+from bench.core.task import Input, Task
+from bench.mistakes.analysis import Run
+
+LONGEST = 80
+"""Characters of an input that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Class names by id, and the inputs in test order; both empty where they were not loaded."""
+
+    names: tuple[str, ...] = ()
+    inputs: Sequence[Input] = ()
+
+    def name(self, class_id: int) -> str:
+        """A class's name, or its id."""
+        return self.names[class_id] if self.names else str(class_id)
+
+    def shown(self, item: int) -> str:
+        """One inert line that says what an input is."""
+        found = self.inputs[item]
+        if isinstance(found, str):
+            return clean(found, LONGEST)
+        if shape := getattr(found, "shape", None):
+            return f"{' x '.join(map(str, shape))} array"
+        return clean(str(found), LONGEST)
+
+
+def data_of(run: Run, suite: Path | None, *, wanted: bool) -> Data:
+    """What can be said of a run's items: everything where it is `wanted` or a suite is given, and
+    else the names of classes where the task's data are on this machine already.
+
+    Raises:
+        UserError: if they are wanted and cannot be had, or are no longer those of the record.
+    """
+    task = _task(run.record, suite)
+    asked = wanted or suite is not None
+    if task is None:
+        if asked:
+            raise UserError(
+                f"{run.record.task!r} is not a task that bench knows: give the suite that describes"
+                " it (--suite FILE)"
+            )
+        return Data()
+    if not asked and not _at_hand(task, run.record):
+        return Data()
+    return _loaded(task, run)
+
+
+def _task(record: Record, suite: Path | None) -> Task | None:
+    if suite is not None:
+        from bench.runner.run import plan_suite
+
+        known = plan_suite(suite).tasks
+        if record.task not in known:
+            raise UserError(f"{suite} has no task {record.task!r}: {', '.join(known)}")
+        return known[record.task]
+    from bench import tasks
+
+    known = tasks.registry()
+    if record.task not in known:
+        return None
+    return known[record.task]
+
+
+def _at_hand(task: Task, record: Record) -> bool:
+    """Whether loading a task needs no network and gives what the record saw."""
+    from bench.assets import is_cached
+
+    here = all(map(is_cached, task.spec.assets))
+    return here and task.spec.fingerprint == record.identity.get("data")
+
+
+def _loaded(task: Task, run: Run) -> Data:
+    from bench.runner.execute import test_split
+
+    record = run.record
+    if task.spec.fingerprint != record.identity.get("data"):
+        raise UserError(
+            f"the data of {record.task!r} are no longer those that {record.run_id[:12]} was tested"
+            " on: their digest or settings have changed"
+        )
+    splits = task.load()
+    size = record.identity.get("test_size")
+    test = test_split(splits.test, size if isinstance(size, int) else None)
+    if test.targets.tolist() != run.items.true.tolist():
+        raise UserError(f"the test items of {record.task!r} are not those of the record")
+    return Data(splits.class_names, test.inputs)

@@ -1,0 +1,120 @@
+"""docs/guide.md: run its commands in a folder of their own, and write what they print into it.
+
+A block of `sh` is run as it stands. After it may come `<!-- stdout -->` or `<!-- stderr -->`,
+up to `<!-- end -->`: what the block printed, Markdown as it is (headings become bold lines, the
+legend a dot), anything else in a block of text. `python -m tests.tools.guide` writes the page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.assets import cache_folder
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "guide.md"
+LINE = 700
+"""Characters from which on a line of output is a legend, which the page does not repeat."""
+
+_SHELL = re.compile(r"^```sh\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+_OUTPUT = re.compile(r"(?<=<!-- )(stdout|stderr)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Commands, where they end in the page, and where the next block begins."""
+
+    commands: str
+    end: int
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a block printed."""
+
+    block: Block
+    stdout: str
+    stderr: str
+
+
+def blocks(text: str) -> list[Block]:
+    """The blocks of commands of a page, in order."""
+    found = list(_SHELL.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return [Block(m[1], m.end(), after) for m, after in zip(found, ends, strict=True)]
+
+
+def run(text: str, folder: Path, most: int | None = None) -> Iterator[Ran]:
+    """Run the first `most` blocks of a page, or all, in `folder`, one after another.
+
+    Raises:
+        RuntimeError: with what a block that fails has printed.
+    """
+    for name in ("examples", "suites"):
+        shutil.copytree(ROOT / name, folder / name)
+    cache = folder / "cache"
+    cache.mkdir()
+    (cache / "assets").symlink_to(cache_folder() / "assets", target_is_directory=True)
+    environment = {  # what was fetched is there; what is computed is computed here
+        **os.environ,
+        "BENCH_CACHE": str(cache),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    for block in blocks(text)[:most]:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block.commands],
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{block.commands}\n{done.stdout}{done.stderr}")
+        yield Ran(block, done.stdout, done.stderr)
+
+
+def shown(printed: str) -> str:
+    """Output as the page has it."""
+    lines = [line.rstrip() for line in printed.strip().splitlines()]
+    if not any(line.startswith("|") for line in lines):
+        return "\n".join(["```text", *lines, "```"]) + "\n"
+    kept = []
+    for line in lines:
+        if line.startswith("#"):
+            kept.append(f"**{line.lstrip('# ')}**")
+        elif len(line) < LINE or line.startswith("|"):
+            kept.append(line)
+    return re.sub(r"\n{3,}", "\n\n", "\n" + "\n".join(kept)) + "\n\n"
+
+
+def rewritten(text: str, ran: list[Ran]) -> str:
+    """The page with what was printed, its last block first so that places stay."""
+    for one in reversed(ran):
+        after = text[one.block.end : one.block.next]
+        made = _OUTPUT.sub(
+            lambda match, one=one: f"{match[1]}{match[2]}{shown(getattr(one, match[1]))}", after
+        )
+        text = text[: one.block.end] + made + text[one.block.next :]
+    return text
+
+
+def outputs(text: str, block: Block) -> list[tuple[str, str]]:
+    """What a page shows of a block: which stream, and the text."""
+    return [(m[1], m[3]) for m in _OUTPUT.finditer(text[block.end : block.next])]
+
+
+def main() -> None:
+    """Write the page anew."""
+    text = PAGE.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        PAGE.write_text(rewritten(text, list(run(text, Path(folder)))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
