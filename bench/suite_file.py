@@ -39,6 +39,8 @@ FULL = "full"
 """All of the training pool, as a rule or as the last size of a curve."""
 CLEAN = "clean"
 """Test inputs as they are, in a list of conditions."""
+PLAIN: Mapping[tuple[str, str], Any] = {("train", FULL): {}, ("condition", CLEAN): None}
+"""What words of a task's keys stand for."""
 BYTES_MOST = 1_000_000
 """A suite is a selection; a larger file is not one."""
 
@@ -217,8 +219,8 @@ def _entry(
             for key, value in given.items()
             if not isinstance(value, Scalar)
         )
-    if table.get("train") == FULL:
-        table["train"] = {}
+    if kind is TaskEntry:
+        table |= {key: plain for (key, word), plain in PLAIN.items() if table.get(key) == word}
     _unknown(kind, where, table, mistakes, allowed)
     for key, nested in NESTED.items():
         if isinstance(table.get(key), dict) and kind is not MethodEntry:
@@ -274,6 +276,9 @@ def _task_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
             for key in own
             if getattr(entry, key)
         ]
+    elif entry.test_on is not None:
+        message = "is for tasks by name; your own data say test = ... for other test items"
+        found.append(Mistake(f"{where}.test_on", message))
     ways = [key for key in ("test", "split", "time") if getattr(entry, key)]
     if len(ways) > 1:
         found.append(Mistake(where, f"give one way to divide, not {' and '.join(ways)}"))

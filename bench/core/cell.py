@@ -56,6 +56,8 @@ class Cell:
             more["deterministic"] = True
         if self.task.condition:
             more["condition"] = self.task.condition
+        if self.task.test_on:
+            more["test_on"] = self.task.test_on
         return {
             **more,
             "protocol": PROTOCOL_VERSION,
@@ -116,7 +118,7 @@ class Cell:
             size = f" ({rule.size} items)"
         size += f" [{self.task.condition}]" if self.task.condition else ""
         return (
-            f"{self.task.name}{size} / {self.backbone_label} / {self.method_label}"
+            f"{self.task.key}{size} / {self.backbone_label} / {self.method_label}"
             f" / draw {self.draw} seed {self.seed}{control}"
         )
 

@@ -81,6 +81,7 @@ class TaskEntry:
     test_size: Positive | None = None
     main_metric: Name | None = None
     condition: Name | None = None  # what is done to test inputs, as "typos-3": see bench.tasks
+    test_on: Name | None = None  # the task whose test split is taken: trained here, tested there
     # the user's own data
     modality: Modality | None = None
     data: Name | None = None
@@ -93,6 +94,11 @@ class TaskEntry:
     label: Name | None = None
     class_names: dict[str, str] = field(default_factory=dict)
     license: str = "not stated"
+
+    @property
+    def key(self) -> str:
+        """What tells its data from those of other entries."""
+        return self.name if self.test_on is None else f"{self.name} tested on {self.test_on}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,7 @@ def follows(protocol: Protocol, records: Sequence[Record]) -> bool:
             "validation_extra": 0,
         },
         "test_size": None,
+        "condition": None,
         "trials": 1,
         "control": None,
     }

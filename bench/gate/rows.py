@@ -19,6 +19,7 @@ COMPARABLE = {
     "data": "the data fingerprint",
     "train": "the training rule",
     "test_size": "the test size",
+    "condition": "the condition of the test inputs",
     "precision": "the precision",
     "trials": "the number of tuning trials",
 }

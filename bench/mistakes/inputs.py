@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.core.errors import UserError
 from bench.core.inert import clean
 from bench.core.record import Record
+from bench.core.suite import TaskEntry
 from bench.core.task import Input, Task
 from bench.mistakes.analysis import Run
 
@@ -63,15 +64,22 @@ def _task(record: Record, suite: Path | None) -> Task | None:
         from bench.runner.run import plan_suite
 
         known = plan_suite(suite).tasks
-        if record.task not in known:
-            raise UserError(f"{suite} has no task {record.task!r}: {', '.join(known)}")
-        return known[record.task]
+        key = _entry(record).key
+        if key not in known:
+            raise UserError(f"{suite} has no task {key!r}: {', '.join(known)}")
+        return known[key]
     from bench import tasks
 
-    known = tasks.registry()
-    if record.task not in known:
+    entry = _entry(record)
+    if not {entry.name, entry.test_on or entry.name} <= set(tasks.registry()):
         return None
-    return known[record.task]
+    return tasks.build(entry, Path(), {})
+
+
+def _entry(record: Record) -> TaskEntry:
+    """What a suite would say of the record's task, as far as its items go."""
+    test_on = record.identity.get("test_on")
+    return TaskEntry(name=record.task, test_on=None if test_on is None else str(test_on))
 
 
 def _at_hand(task: Task, record: Record) -> bool:
@@ -84,6 +92,7 @@ def _at_hand(task: Task, record: Record) -> bool:
 
 def _loaded(task: Task, run: Run) -> Data:
     from bench.runner.execute import test_split
+    from bench.tasks import conditions
 
     record = run.record
     if task.spec.fingerprint != record.identity.get("data"):
@@ -96,4 +105,7 @@ def _loaded(task: Task, run: Run) -> Data:
     test = test_split(splits.test, size if isinstance(size, int) else None)
     if test.targets.tolist() != run.items.true.tolist():
         raise UserError(f"the test items of {record.task!r} are not those of the record")
-    return Data(splits.class_names, test.inputs)
+    inputs = test.inputs
+    if condition := record.identity.get("condition"):
+        inputs = conditions.apply(str(condition), inputs, task.spec)
+    return Data(splits.class_names, inputs)

@@ -10,11 +10,14 @@ from bench.core.errors import Mistake, did_you_mean
 from bench.core.method import Needs
 from bench.core.metrics import CLASSIFICATION
 from bench.core.suite import Suite
+from bench.core.task import Task
 from bench.suite_file import CLEAN, FULL, Draft
-from bench.tasks import conditions
+from bench.tasks import conditions, shift
 
 OWN = frozenset({"name", "label", "members", "teacher", "backbones"})
 """Keys of a `[[method]]` that are no parameters."""
+APART = frozenset({"train", "draws", "condition", "conditions", "test_on"})
+"""What entries of one task may differ in."""
 PLAIN = {"sampling": "random", "validation_extra": 0}
 """What a rule says where it does not say so."""
 CELLS_MOST = 100_000
@@ -30,6 +33,7 @@ def check(draft: Draft) -> list[Mistake]:
             near = did_you_mean(name, tasks.registry())
             found.append(Mistake(f"{where}.name", f"no task is named {name!r}{near}"))
         found += _condition_mistakes(where, table)
+        found += _shift_mistakes(where, table)
         metric = table.get("main_metric")
         if isinstance(metric, str) and metric not in CLASSIFICATION:
             near = did_you_mean(metric, CLASSIFICATION)
@@ -66,14 +70,37 @@ def check(draft: Draft) -> list[Mistake]:
 
 
 def _condition_mistakes(where: str, table: dict[str, Any]) -> list[Mistake]:
-    """Conditions that nobody knows."""
+    """Conditions that nobody knows, or that do not fit a task that is known by name."""
+    name, known = table.get("name"), tasks.registry()
+    task = known[name] if isinstance(name, str) and "data" not in table and name in known else None
     given = {key: table.get(key, []) for key in ("condition", "conditions")}
     return [
         Mistake(f"{where}.{key}", wrong)
         for key, names in given.items()
         for one in (names if isinstance(names, list) else [names])
-        if (wrong := conditions.mistake(str(one)))
+        if (wrong := _wrong(str(one), task))
     ]
+
+
+def _wrong(condition: str, task: Task | None) -> str | None:
+    if wrong := conditions.mistake(condition):
+        return wrong
+    return None if task is None else conditions.unfit(condition, task.spec)
+
+
+def _shift_mistakes(where: str, table: dict[str, Any]) -> list[Mistake]:
+    """A task to test on that nobody knows, or that has other inputs than the one of its entry."""
+    name, other, known = table.get("name"), table.get("test_on"), tasks.registry()
+    if not isinstance(other, str):
+        return []
+    wrong = None
+    if other not in known:
+        wrong = f"no task is named {other!r}{did_you_mean(other, known)}"
+    elif other == name:
+        wrong = f"{other!r} is the task itself"
+    elif "data" not in table and isinstance(name, str) and name in known:
+        wrong = shift.unfit(known[name].spec, known[other].spec)
+    return [Mistake(f"{where}.test_on", wrong)] if wrong else []
 
 
 def _task_doubles(draft: Draft) -> list[Mistake]:
@@ -88,7 +115,9 @@ def _task_doubles(draft: Draft) -> list[Mistake]:
         earlier, same = first.setdefault(name, (where, table))
         if earlier == where:
             continue
-        if _data_of(table) != _data_of(same):
+        both = table.get("test_on") == same.get("test_on")
+        apart = APART if both else APART | {"test_size"}  # another test split has a size of its own
+        if _data_of(table, apart) != _data_of(same, apart):
             message = f"{name!r} is used twice: a table could not tell them apart"
             found.append(Mistake(f"{where}.name", message))
     for where, table in draft.entries("task"):
@@ -101,7 +130,7 @@ def _task_doubles(draft: Draft) -> list[Mistake]:
 
 def _rules_of(table: dict[str, Any]) -> list[tuple[str, str]]:
     """What an entry labels and tests under, as name and rule: one of each size of a curve."""
-    train, name = table.get("train", FULL), str(table.get("name"))
+    train, name = table.get("train", FULL), f"{table.get('name')} {table.get('test_on', '')}"
     given = table.get("conditions", [table.get("condition", CLEAN)])
     names = [f"{name} {one}" for one in given] if isinstance(given, list) else [name]
     if not isinstance(train, dict):
@@ -114,9 +143,8 @@ def _rules_of(table: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, repr(rule)) for name in names for rule in rules]
 
 
-def _data_of(table: dict[str, Any]) -> dict[str, Any]:
+def _data_of(table: dict[str, Any], apart: frozenset[str]) -> dict[str, Any]:
     """What decides the items of a task, whatever is labelled of them."""
-    apart = {"train", "draws", "condition", "conditions"}
     return {key: value for key, value in table.items() if key not in apart}
 
 

@@ -62,9 +62,10 @@ class Forecast:
 def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int) -> Forecast:
     """Forecast what running `cells` costs; nothing is loaded to tell."""
     draws: dict[tuple[str, str], dict[TrainRule, set[int]]] = {}
+    tested: dict[str, set[str | None]] = {}  # conditions, each with test inputs of its own
     seconds, memory, records, cache, scratch = 0.0, 0, 0, 3 * bytes_download, 0
     for cell in cells:
-        spec = plan.tasks[cell.task.name].spec
+        spec = plan.tasks[cell.task.key].spec
         records += BYTES_A_RECORD + (cell.task.test_size or spec.test_size) * (
             BYTES_A_PREDICTION + 4 * spec.classes
         )
@@ -75,13 +76,15 @@ def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int
             if training:  # weights, the best of them, two moments; one cell at a time
                 weights = plan.plugins[label_of(cell.backbone)].spec.parameters
                 scratch = max(scratch, 4 * 4 * weights)
-            of = draws.setdefault((cell.task.name, label_of(cell.backbone)), {})
+            of = draws.setdefault((cell.task.key, label_of(cell.backbone)), {})
             of.setdefault(cell.task.train, set()).add(cell.draw)
-    sizes = {entry.name: entry.test_size for entry in plan.suite.tasks}
+            tested.setdefault(cell.task.key, set()).add(cell.task.condition)
+    sizes = {entry.key: entry.test_size for entry in plan.suite.tasks}
     for (task, backbone), by_rule in draws.items():
         spec, model = plan.tasks[task].spec, plan.plugins[backbone].spec
         # the sizes of a curve lie in one another: the largest has the items of all
         items = max(_items(spec, rule, sizes[task], len(of)) for rule, of in by_rule.items())
+        items += (len(tested[task]) - 1) * _tested(spec, sizes[task])
         rate = _rate(model.modality, device)
         cache += int(items * (4 * model.width + BYTES_A_FEATURE + 4 * spec.units))
         seconds += SECONDS_A_LOAD + items * spec.units * model.flops_per_unit / rate
@@ -94,7 +97,7 @@ def _training(cell: Cell, plan: Plan, device: str) -> float:
     method = methods.registry()[cell.method.name]
     if cell.backbone is None or not isinstance(method, Trains):
         return 0.0
-    spec = plan.tasks[cell.task.name].spec
+    spec = plan.tasks[cell.task.key].spec
     model = plan.plugins[label_of(cell.backbone)].spec
     rule = cell.task.train
     labels = rule.size or (rule.per_class or 0) * spec.classes or spec.train_size
@@ -110,9 +113,13 @@ def _rate(modality: Modality, device: str) -> float:
     return FLOPS_PER_SECOND[modality, device] * (cores / 2 if device == "cpu" else 1)
 
 
+def _tested(spec: TaskSpec, test_size: int | None) -> int:
+    return min(test_size or spec.test_size, spec.test_size or (test_size or 0))
+
+
 def _items(spec: TaskSpec, rule: TrainRule, test_size: int | None, draws: int) -> int:
     """Distinct items to extract; 0 sizes (a user's data) count as nothing known."""
-    test = min(test_size or spec.test_size, spec.test_size or (test_size or 0))
+    test = _tested(spec, test_size)
     if rule.full:
         return test + spec.train_size
     per_draw = rule.size or (rule.per_class or 0) * spec.classes

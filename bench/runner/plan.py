@@ -26,6 +26,7 @@ from bench.core.task import Modality, Task
 from bench.runner import wiring
 from bench.runner.check import check, check_whole
 from bench.suite_file import Draft
+from bench.tasks import conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,14 @@ def make_plan(
     on other cells are the last of their task.
     """
     folder = Path(suite.folder)
-    built_tasks = {entry.name: tasks.build(entry, folder, pins) for entry in suite.tasks}
+    built_tasks = {entry.key: tasks.build(entry, folder, pins) for entry in suite.tasks}
     entries = list(suite.backbones)
     twins = _twins(suite) if Control.RANDOM_WEIGHTS in suite.controls else []
     plugins = {label_of(e): backbones.build(e, folder, pins) for e in (*entries, *twins)}
     grid = _Grid(suite, built_tasks, plugins, dict(pins), precisions or {})
     for task_entry in suite.tasks:
+        if not grid.bears(task_entry):
+            continue
         grid.without_backbone(task_entry)
         for backbone_entry in entries:
             grid.row(task_entry, backbone_entry)
@@ -125,13 +128,21 @@ class _Grid:
         self.methods = [(e, method) for e, method in entries if not e.members]
         self.builders = wiring.in_turn([e for e, _ in entries if e.members])
 
+    def bears(self, task: TaskEntry) -> bool:
+        """Whether the task's condition fits its data; what the user's own are, shows only here."""
+        spec = self.tasks[task.key].spec
+        reason = conditions.unfit(task.condition, spec) if task.condition else None
+        if reason:
+            self.skipped.append(Skipped(task.key, "every backbone", "every method", reason))
+        return reason is None
+
     def without_backbone(self, task: TaskEntry) -> None:
         """The methods that need no backbone, and the shuffled-labels control of the first."""
         for entry, method in self.methods:
             if method.spec.needs is Needs.INPUTS:
-                reason = _unfit(self.tasks[task.name], method)
+                reason = _unfit(self.tasks[task.key], method)
                 if reason:
-                    self.skipped.append(Skipped(task.name, "none", label_of(entry), reason))
+                    self.skipped.append(Skipped(task.key, "none", label_of(entry), reason))
                 else:
                     self._cells(task, None, entry, method, None)
 
@@ -149,8 +160,8 @@ class _Grid:
         """The methods that build on other cells of the task, after these."""
         rows: dict[wiring.Name, wiring.Row] = {}
         for cell in self.cells:
-            same = (cell.task.name, cell.task.train, cell.task.condition)
-            if same == (task.name, task.train, task.condition) and not cell.control:
+            same = (cell.task.key, cell.task.train, cell.task.condition)
+            if same == (task.key, task.train, task.condition) and not cell.control:
                 name = (cell.backbone_label, cell.method_label)
                 rows.setdefault(name, {})[cell.draw, cell.seed] = cell
         for entry in self.builders:
@@ -165,7 +176,7 @@ class _Grid:
                 label = label_of(backbone) if backbone else wiring.NO_BACKBONE
                 reason = self._unwired(task, backbone, entry, method, rows)
                 if reason:
-                    self.skipped.append(Skipped(task.name, label, label_of(entry), reason))
+                    self.skipped.append(Skipped(task.key, label, label_of(entry), reason))
                     continue
                 before = len(self.cells)
                 self._cells(task, backbone, entry, method, None, rows)
@@ -181,7 +192,7 @@ class _Grid:
         rows: Mapping[wiring.Name, wiring.Row],
     ) -> str | None:
         """Why a method that builds on others cannot be had here."""
-        built = self.tasks[task.name]
+        built = self.tasks[task.key]
         if backbone is not None:
             spec = self.plugins[label_of(backbone)].spec
             if not built.spec.reads(spec.modality):
@@ -199,11 +210,11 @@ class _Grid:
     def _fitting(
         self, task: TaskEntry, backbone: BackboneEntry, *, note: bool
     ) -> list[tuple[MethodEntry, Method]]:
-        built, plugin = self.tasks[task.name], self.plugins[label_of(backbone)]
+        built, plugin = self.tasks[task.key], self.plugins[label_of(backbone)]
         if not built.spec.reads(plugin.spec.modality):
             if note:
                 why = f"the backbone reads {plugin.spec.modality}, not {built.spec.modality}"
-                self.skipped.append(Skipped(task.name, label_of(backbone), "every method", why))
+                self.skipped.append(Skipped(task.key, label_of(backbone), "every method", why))
             return []
         found = []
         for entry, method in self.methods:
@@ -219,7 +230,7 @@ class _Grid:
             if reason is None:
                 found.append((entry, method))
             elif note:
-                row = Skipped(task.name, label_of(backbone), label_of(entry), reason)
+                row = Skipped(task.key, label_of(backbone), label_of(entry), reason)
                 self.skipped.append(row)
         return found
 
@@ -233,7 +244,7 @@ class _Grid:
         rows: Mapping[wiring.Name, wiring.Row] | None = None,
     ) -> None:
         """Every draw and seed: draws of a full training set would all be the same one."""
-        spec = self.tasks[task.name].spec
+        spec = self.tasks[task.key].spec
         draws = 1 if task.train.full else task.draws or self.suite.draws
         seeds = 1 if method.spec.deterministic else self.suite.seeds
         first = self.suite.seeds if control is Control.SELF else 0

@@ -21,7 +21,7 @@ from bench.runner.run import assets_of
 def plan_lines(plan: Plan) -> str:
     """A plan for people: cells by row, what does not apply and why, the forecast."""
     rows = Counter(
-        (c.task.name, c.backbone_label, c.method_label, c.control.value if c.control else "")
+        (c.task.key, c.backbone_label, c.method_label, c.control.value if c.control else "")
         for c in plan.cells
     )
     lines = grid(

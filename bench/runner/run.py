@@ -128,7 +128,7 @@ def assets_of(plan: Plan, cells: Iterable[Cell]) -> list[Asset]:
     """The assets that `cells` need, each once."""
     found: dict[str, Asset] = {}
     for cell in cells:
-        for asset in plan.tasks[cell.task.name].spec.assets:
+        for asset in plan.tasks[cell.task.key].spec.assets:
             found.setdefault(asset.name, asset)
         if cell.backbone is not None:
             for asset in plan.plugins[label_of(cell.backbone)].spec.assets:
@@ -251,13 +251,14 @@ def _execute(
 
 
 def _check_own_data(plan: Plan, todo: list[Cell]) -> None:
-    """Load the user's own data once here, so that a mistake in it stops the run with one sentence.
+    """Load the user's own data, and pairs of tasks, once here: a mistake in them stops the run with
+    one sentence.
 
     Raises:
         DataError: naming the file, the column and the mend.
     """
-    for name in dict.fromkeys(cell.task.name for cell in todo if cell.task.data):
-        plan.tasks[name].load()
+    for key in dict.fromkeys(c.task.key for c in todo if c.task.data or c.task.test_on):
+        plan.tasks[key].load()
 
 
 def _download(plan: Plan, todo: list[Cell]) -> int:

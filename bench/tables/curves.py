@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from bench.core.identity import canonical_json
 from bench.core.record import DataReport
 from bench.tables.entrants import Group
-from bench.tables.problem import Problem
+from bench.tables.problem import CHANGED, Problem
 from bench.tables.rows import Row
 
 Groups: TypeAlias = Mapping[Problem, Sequence[Group]]
@@ -96,7 +96,9 @@ def _apart(problem: Problem, groups: Sequence[Group]) -> tuple[str, dict[str, An
     """What all sizes of a curve share, and the rule of this one."""
     identity = groups[0].records[0].identity
     same = [problem.task, problem.modality, problem.metric]
-    shared = canonical_json([*same, identity.get("data"), identity.get("test_size")])
+    data = [identity.get("data"), identity.get("test_size")]
+    changed = [identity[name] for name in CHANGED if name in identity]
+    shared = canonical_json([*same, *data, *changed])
     rule = identity.get("train")
     return shared, rule if isinstance(rule, dict) else {}
 

@@ -16,7 +16,10 @@ from bench.core.record import Record
 
 _PROBLEM = ("data", "train", "test_size", "main_metric")
 
-APART = REPEATS.union(_PROBLEM, {"condition"})
+CHANGED = ("test_on", "condition")
+"""Of problems whose test items are another task's, or under a condition; others have none."""
+
+APART = REPEATS.union(_PROBLEM, CHANGED)
 """Parts of the identity that are not an entrant's: its problem's, and those of its repeats."""
 
 
@@ -41,8 +44,9 @@ class Problem:
 def problem_of(record: Record) -> Problem:
     """The problem a record belongs to."""
     parts = {name: record.identity.get(name) for name in _PROBLEM}
-    if "condition" in record.identity:  # what most records do not have leaves no trace in keys
-        parts["condition"] = record.identity["condition"]
+    for name in CHANGED:  # what most records do not have leaves no trace in keys
+        if name in record.identity:
+            parts[name] = record.identity[name]
     return _problem(canonical_json([record.task, record.modality, parts]), record.main_metric)
 
 
@@ -50,11 +54,15 @@ def problem_of(record: Record) -> Problem:
 def _problem(deciding: str, metric: str) -> Problem:
     """From the canonical JSON of all that decides it, and the metric where that names none."""
     task, modality, parts = json.loads(deciding)
+    elsewhere = parts.get("test_on")
+    words = (
+        _train_words(parts["train"], parts["test_size"]),
+        f"tested on {elsewhere}" if elsewhere else None,
+        parts.get("condition"),
+    )
     return Problem(
         task=task,
-        train=", ".join(
-            filter(None, [_train_words(parts["train"], parts["test_size"]), parts.get("condition")])
-        ),
+        train=", ".join(filter(None, words)),
         modality=modality,
         metric=str(parts["main_metric"] or metric),
         key=hashlib.sha256(deciding.encode("ascii")).hexdigest(),

@@ -32,6 +32,10 @@ def build(entry: TaskEntry, folder: Path, pins: Mapping[str, str]) -> Task:
     Raises:
         UserError: if no task has that name, or the entry's own data are described wrongly.
     """
+    if entry.test_on is not None:
+        from bench.tasks.shift import Shifted
+
+        return Shifted(registry()[entry.name], registry()[entry.test_on])
     if entry.data is None:
         return registry()[entry.name]
     from bench.tasks.table import from_entry

@@ -75,7 +75,7 @@ def blur(image: Image, share: float, random: Random) -> Image:  # noqa: ARG001
     from PIL import ImageFilter
 
     radius = share * min(image.shape[:2])
-    return np.asarray(Pillow.fromarray(image).filter(ImageFilter.GaussianBlur(radius)))
+    return np.array(Pillow.fromarray(image).filter(ImageFilter.GaussianBlur(radius)))
 
 
 def contrast(image: Image, factor: float, random: Random) -> Image:  # noqa: ARG001
@@ -91,7 +91,7 @@ def rotation(image: Image, degrees: float, random: Random) -> Image:
 
     angle = degrees if random.integers(2) else -degrees
     turned = Pillow.fromarray(image).rotate(angle, Pillow.Resampling.BILINEAR)
-    return np.asarray(turned)
+    return np.array(turned)
 
 
 def hiss(sound: Sound, decibels: float, random: Random) -> Sound:
@@ -148,9 +148,12 @@ def unfit(condition: str, spec: TaskSpec) -> str | None:
     """Why a condition does not fit a task; None where it does."""
     if condition.startswith(MISSING):
         part = condition.removeprefix(MISSING)
-        return None if part in spec.parts else f"{spec.name} has no part {part!r}"
+        near = did_you_mean(part, spec.parts)
+        return None if part in spec.parts else f"{spec.name} has no part {part!r}{near}"
+    if condition == CLEAN:
+        return None
     modality = CONDITIONS[condition.rpartition("-")[0]].modality
-    return None if spec.reads(modality) else f"{condition} is of {modality}"
+    return None if spec.reads(modality) else f"{condition} changes {modality}; {spec.name} has none"
 
 
 def apply(condition: str, inputs: Sequence[Input], spec: TaskSpec) -> list[Input]:
@@ -161,6 +164,8 @@ def apply(condition: str, inputs: Sequence[Input], spec: TaskSpec) -> list[Input
     """
     if wrong := unfit(condition, spec):
         raise DataError(f"task {spec.name!r}: {wrong}")
+    if condition == CLEAN:
+        return list(inputs)
     if condition.startswith(MISSING):
         part = condition.removeprefix(MISSING)
         return [Joined({**item.parts, part: None}) for item in inputs]
@@ -169,6 +174,8 @@ def apply(condition: str, inputs: Sequence[Input], spec: TaskSpec) -> list[Input
     level, part_of = found.levels[int(severity) - 1], spec.part(found.modality)
 
     def changed(item: Input) -> Input:
+        if item is None or (isinstance(item, Sound) and not len(item.samples)):
+            return item  # a missing part, or a sound without a sample
         random = generator(condition, item_digest(item).hex())
         return found.change(item, level, random)
 
