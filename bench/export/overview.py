@@ -72,6 +72,7 @@ def _suite(folder: str, suite: dict[str, Any], found: Board) -> list[str]:
 def _table(found: Board, rows: list[Row]) -> str:
     from tabulate import tabulate
 
+    rows = [row for row in rows if row.problem not in found.changed] or rows
     problems = [p for p in found.problems if any(row.problem == p for row in rows)]
     most = min(MOST, max(LEAST, ROWS // len(problems)))
     made = []

@@ -50,14 +50,13 @@ def blocks(found: Found) -> Blocks:
             for grid, figure in zip(of["curve"], figures, strict=True)
         ],
         ledger=ledger_grid(found),
-        others=[*of["transfer"], *of["students"], *of["controls"], *of["skipped"]],
+        others=[grid for kind in _OTHERS for grid in of[kind]],
         failures=next(iter(of["failures"]), None),
     )
 
 
-_KINDS = (
-    "problem", "overall", "curve", "transfer", "students", "controls", "skipped", "failures",
-)  # fmt: skip
+_OTHERS = ("robustness", "transfer", "students", "controls", "skipped")
+_KINDS = ("problem", "overall", "curve", *_OTHERS, "failures")
 
 
 def _places(found: Found) -> dict[int, int]:

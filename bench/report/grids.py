@@ -10,6 +10,7 @@ from bench.core.inert import clean
 from bench.report.gather import Found
 from bench.tables.columns import Column, Section
 from bench.tables.problem import Problem
+from bench.tables.robustness import Sturdy
 from bench.tables.sections import sections
 
 NAME = 200
@@ -202,6 +203,8 @@ def _rows(found: Found) -> Iterator[_Rows]:
                 for line, rows in along
             ],
         )
+    for held in board.robustness:
+        yield _Rows("robustness", [_sturdy(held.problem, line) for line in held.lines])
     runs: dict[tuple[str, str, str], tuple[str, ...]] = defaultdict(tuple)  # of the incomplete
     for row in board.rows:
         if row.control is None:
@@ -265,6 +268,16 @@ def _others(found: Found) -> Iterator[_Rows]:
     yield _Rows(
         "skipped",
         [Line(task=s.task, backbone=s.backbone, method=s.method) for s in board.skipped],
+    )
+
+
+def _sturdy(problem: Problem, line: Sturdy) -> Line:
+    rows = [line.clean, *(held.row for held in line.held if held.row is not None)]
+    return Line(
+        task=problem.title,
+        backbone=line.clean.backbone,
+        method=line.clean.method,
+        runs=_together(row.run_ids for row in rows),
     )
 
 

@@ -17,6 +17,7 @@ from bench.tables.facts import facts
 from bench.tables.front import Better
 from bench.tables.overall import Overall, overall
 from bench.tables.problem import Problem
+from bench.tables.robustness import Robustness, changed, robustness
 from bench.tables.rows import Row, ranking
 from bench.tables.transfer import Transfer, transfer
 
@@ -50,6 +51,8 @@ class Skipped:
 class Board:
     """A suite's results: `records` of `cells` are there, one each.
 
+    `changed` are the problems whose test inputs are under a condition, or are another task's:
+    what is said over tasks leaves them out.
     `first` and `last` are the days (UTC) of the records, `places` the devices with
     their precision, `sees` the smallest difference that a problem's design shows with a
     probability of 80 % in one comparison (`bench.stats.Pairwise`), `facts` what loading
@@ -66,7 +69,9 @@ class Board:
     rows: tuple[Row, ...]
     sees: Mapping[Problem, float | None]
     facts: Mapping[Problem, str]
+    changed: frozenset[Problem]
     curves: tuple[Curve, ...]
+    robustness: tuple[Robustness, ...]
     overall: tuple[Overall, ...]
     transfers: tuple[Transfer, ...]
     students: tuple[Distilled, ...]
@@ -98,6 +103,7 @@ def board(store: Store) -> Board:
     better: dict[Problem, Better] = {}
     noticed: dict[Problem, str] = {}
     by_problem = in_suite_order(records, suite)
+    apart = changed(by_problem)
     for problem, rows in by_problem.items():
         entrants = [load(store, group) for group in rows]
         check_same_items(entrants)
@@ -107,7 +113,7 @@ def board(store: Store) -> Board:
         noticed[problem] = facts(r for group in rows for r in group.records)
         judged += checks(entrants)
         students += distilled(entrants, known)
-        if one := transfer(problem, rows, ranked.rows):
+        if problem not in apart and (one := transfer(problem, rows, ranked.rows)):
             told.append(one)
     days = sorted(record.provenance.date[:10] for record in records)
     return Board(
@@ -121,8 +127,10 @@ def board(store: Store) -> Board:
         rows=tuple(found),
         sees=sees,
         facts=noticed,
+        changed=apart,
         curves=tuple(curves(by_problem, found)),
-        overall=tuple(overall(found, better)),
+        robustness=tuple(robustness(store, by_problem, found)),
+        overall=tuple(overall([row for row in found if row.problem not in apart], better)),
         transfers=tuple(told),
         students=tuple(students),
         checks=tuple(judged),

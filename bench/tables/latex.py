@@ -16,7 +16,7 @@ def latex(board: Board) -> str:
     origin = f"% {escape.latex(words.origin(board), 1000)}"
     record = "% The records behind each row: leaderboard.csv and leaderboard.json."
     record += "\n% Wants \\usepackage{booktabs}."
-    legend = f"% {escape.latex(words.LEGEND, 2000)}"
+    legend = f"% {escape.latex(words.legend(board), 2000)}"
     return "\n\n".join([f"{origin}\n{legend}\n{record}", *map(_table, sections(board))]) + "\n"
 
 

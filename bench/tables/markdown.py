@@ -16,7 +16,7 @@ MESSAGE = 200
 
 def markdown(board: Board) -> str:
     """A heading, the line of origin, and a section per table."""
-    legend = [words.LEGEND] if board.rows else []
+    legend = [words.legend(board)] if board.rows else []
     return document(words.heading(board), [words.origin(board), *legend], sections(board))
 
 

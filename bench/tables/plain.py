@@ -11,6 +11,7 @@ from typing import Any
 from bench.tables.board import Board
 from bench.tables.curves import Curve, Size
 from bench.tables.frame import plain
+from bench.tables.robustness import Robustness
 from bench.tables.rows import Row
 
 SCHEMA = 1
@@ -43,6 +44,7 @@ def as_json(board: Board) -> str:
             for problem, text in board.facts.items()
         ],
         "curves": [curve_plain(curve) for curve in board.curves],
+        **_robustness(board),
         "overall": [asdict(entry) for entry in board.overall],
         "transfers": [asdict(one) for one in board.transfers],
         "students": [asdict(one) for one in board.students],
@@ -51,6 +53,39 @@ def as_json(board: Board) -> str:
         "skipped": [asdict(skipped) for skipped in board.skipped],
     }
     return dumps(found)
+
+
+def _robustness(board: Board) -> dict[str, Any]:
+    """The tables of changed test inputs; nothing where there are none."""
+    if not board.changed:
+        return {}
+    return {"robustness": [robustness_plain(found) for found in board.robustness]}
+
+
+def robustness_plain(found: Robustness) -> dict[str, Any]:
+    """A table of changed test inputs: scores, and differences from the clean ones."""
+    return {
+        "task": found.problem.task,
+        "train": found.problem.train,
+        "metric": found.problem.metric,
+        "lines": [
+            {
+                "backbone": line.clean.backbone,
+                "method": line.clean.method,
+                "clean": _point(line.clean),
+                "changes": [
+                    {
+                        "change": change.words,
+                        "paired": change.paired,
+                        "difference": held.gap and asdict(held.gap),
+                        **(_point(held.row) if held.row else {}),
+                    }
+                    for change, held in zip(found.changes, line.held, strict=True)
+                ],
+            }
+            for line in found.lines
+        ],
+    }
 
 
 def dumps(found: Mapping[str, Any]) -> str:

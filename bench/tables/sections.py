@@ -14,7 +14,8 @@ from bench.tables.curves import Curve, Line, Size
 from bench.tables.distilled import Distilled
 from bench.tables.overall import Overall
 from bench.tables.problem import Problem
-from bench.tables.rows import Gap
+from bench.tables.robustness import Robustness
+from bench.tables.rows import Gap, Row
 from bench.tables.transfer import Transfer
 
 Numbers: TypeAlias = tuple[float | None, float | None, float | None]
@@ -24,6 +25,7 @@ def sections(board: Board) -> list[Section]:
     """Every table of a board that has a row."""
     found = [_problem(board, problem) for problem in board.problems]
     found += map(_curve, board.curves)
+    found += map(robust, board.robustness)
     found += [
         _overall([entry for entry in board.overall if (entry.modality, entry.train) == of], *of)
         for of in dict.fromkeys((entry.modality, entry.train) for entry in board.overall)
@@ -109,6 +111,36 @@ def _value(metric: str, line: Line, place: int) -> str:
         return cells.NONE
     value = cells.with_interval(row.value, metric)
     return value if row.complete else f"{value} {words.INCOMPLETE}"
+
+
+def robust(found: Robustness) -> Section:
+    """What is left of each entrant's score under each change."""
+    metric = found.problem.metric
+    return Section(
+        f"Robustness: {found.problem.title}",
+        words.of_robustness(found),
+        (
+            outside("backbone", (line.clean.backbone for line in found.lines)),
+            outside("method", (line.clean.method for line in found.lines)),
+            own("clean", (_kept(line.clean, None, metric) for line in found.lines)),
+            *(
+                own(
+                    change.words,
+                    (_kept(x.held[i].row, x.held[i].gap, metric) for x in found.lines),
+                )
+                for i, change in enumerate(found.changes)
+            ),
+        ),
+    )
+
+
+def _kept(row: Row | None, gap: Gap | None, metric: str) -> str:
+    """`71.4: -5.2 [-7.0, -3.4]`: a score, and its difference from that on clean inputs."""
+    if row is None or row.value is None:
+        return cells.NONE
+    said = cells.score(row.value.mean, metric)
+    said += "" if row.complete else f" {words.INCOMPLETE}"
+    return said if gap is None else f"{said}: {cells.behind(gap, metric)}"
 
 
 def _overall(entries: Sequence[Overall], modality: str, train: str) -> Section:

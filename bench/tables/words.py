@@ -8,6 +8,7 @@ from bench.stats import FEWEST, TOLERANCE
 from bench.tables import cells
 from bench.tables.board import Board
 from bench.tables.curves import Curve
+from bench.tables.robustness import Robustness
 from bench.tables.rows import Row
 from bench.tables.transfer import Transfer
 
@@ -24,6 +25,11 @@ def origin(board: Board) -> str:
     cells = f"{board.records:,} of {board.cells:,} cells recorded, {days}"
     parts = [f"Suite {heading(board)}", "; ".join(board.places), cells]
     return " · ".join([*parts, _covers(board.rows)]) + "."
+
+
+def legend(board: Board) -> str:
+    """How to read the tables."""
+    return f"{LEGEND} {CHANGED}" if board.changed else LEGEND
 
 
 def of_problem(rows: Sequence[Row], sees: float | None) -> str:
@@ -81,6 +87,23 @@ def of_curve(curve: Curve) -> str:
     return " ".join(said)
 
 
+def of_robustness(found: Robustness) -> str:
+    """What the differences of one table rest on."""
+    values = [line.clean.value for line in found.lines if line.clean.value]
+    if not values:
+        return "No record succeeded."
+    draws, items = _spans(v.draws for v in values), _spans(v.items for v in values)
+    said = [f"{cells.metric_words(found.problem.metric)} over {draws} draws; clean: {items} test"]
+    said[0] += f" items. {ROBUST}"
+    if any(not change.paired for change in found.changes):
+        said.append(ELSEWHERE)
+    rows = [line.clean for line in found.lines]
+    rows += [held.row for line in found.lines for held in line.held if held.row]
+    if any(row.value and not row.complete for row in rows):
+        said.append(f"{INCOMPLETE} Not every draw is there.")
+    return " ".join(said)
+
+
 def _spans(counts: Iterable[int]) -> str:
     return " or ".join(f"{n:,}" for n in sorted(set(counts)))
 
@@ -116,6 +139,19 @@ LEGEND = (
     " the front is shown to be at most a point behind it, costs no more (s per cell, items/s,"
     f" the backbone's parameters, peak memory, from {100 * TOLERANCE:g} % on, on the same device)"
     " and is better in something."
+)
+CHANGED = (
+    "Tables over tasks and of backbones are of clean problems alone: those whose test inputs"
+    " are changed, or are another task's, stand in tables of their own and under Robustness."
+)
+ROBUST = (
+    "After the colon: minus the clean score, paired by draw and test item, with a 95 % interval"
+    " that is not adjusted for the number of columns. Training is the same in every column. A name"
+    " ends with the severity, from 1 to 5; missing-: a part of each test input is not there."
+)
+ELSEWHERE = (
+    "Tested on: other items, and so not paired; draws are taken as independent, which makes the"
+    " interval rather too wide."
 )
 OVERALL = (
     "For entrants complete in every task: mean of the main metrics; mean of the ranks above; win"
