@@ -16,6 +16,7 @@ __all__ = [
     "ledger",
     "plan",
     "publish",
+    "robustness",
     "run",
     "table",
     "throughput",

@@ -117,6 +117,17 @@ def ledger(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the 
     return render(folder, format)
 
 
+def robustness(folder: str | Path, format: str = "md") -> str:  # noqa: A002 -- the option's name
+    """What each entrant loses where its test inputs are changed, as md or json.
+
+    Raises:
+        UserError: if no test inputs are changed in the folder, or for another format.
+    """
+    from bench.tables import robustness as render
+
+    return render(folder, format)
+
+
 def publish(
     folder: str | Path, results: str | Path = "results", *, reason: str | None = None
 ) -> Path:
@@ -203,6 +214,7 @@ PUBLIC: Mapping[str, Any] = {
         budget_curve,
         break_even,
         ledger,
+        robustness,
         publish,
         throughput,
     )

@@ -43,6 +43,10 @@ def table(
     ledger: Annotated[
         bool, typer.Option("--ledger", help="What cells cost, phase by phase (md, json).")
     ] = False,
+    robustness: Annotated[
+        bool,
+        typer.Option("--robustness", help="What changed test inputs cost in score (md, json)."),
+    ] = False,
 ) -> None:
     """Derive the leaderboard of a folder from its records, or another table where asked for."""
     from bench import tables
@@ -52,6 +56,7 @@ def table(
         "--budget-curve": budget_curve,
         "--break-even": break_even is not None,
         "--ledger": ledger,
+        "--robustness": robustness,
     }
     if len(several := [name for name, wanted in asked.items() if wanted]) > 1:
         raise UserError(f"{' and '.join(several)} are different tables: ask for one at a time")
@@ -61,6 +66,8 @@ def table(
         show(tables.break_even(folder, *break_even, format.value))
     elif ledger:
         show(tables.ledger(folder, format.value))
+    elif robustness:
+        show(tables.robustness(folder, format.value))
     elif write:
         for path in tables.write_tables(folder):
             note(str(path))

@@ -9,7 +9,7 @@ from bench.store import Store, replace, uncollected
 from bench.tables.board import Board, board
 from bench.tables.frame import frame, frame_of
 from bench.tables.render import FILES, Format, render
-from bench.tables.views import of_break_even, of_budget, of_ledger, render_view
+from bench.tables.views import of_break_even, of_budget, of_ledger, of_robustness, render_view
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,7 @@ __all__ = [
     "leaderboard",
     "ledger",
     "render",
+    "robustness",
     "table",
     "write_tables",
 ]
@@ -82,6 +83,17 @@ def ledger(folder: str | Path, format: str = "md") -> str:  # noqa: A002
     """
     store = Store(Path(folder))
     return render_view(of_ledger(store), store.suite(), format)
+
+
+def robustness(folder: str | Path, format: str = "md") -> str:  # noqa: A002
+    """What each entrant loses where its test inputs are changed, as `md` or `json`.
+
+    Raises:
+        StoreError: if the folder holds no run, or a file in it is damaged.
+        UserError: if no test inputs are changed, or for another format.
+    """
+    store = Store(Path(folder))
+    return render_view(of_robustness(store), store.suite(), format)
 
 
 def write_tables(folder: str | Path) -> list[Path]:

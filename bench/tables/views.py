@@ -9,14 +9,15 @@ from typing import Any
 from bench.core.errors import UserError, did_you_mean
 from bench.store import Store
 from bench.tables import cells
-from bench.tables.board import in_suite_order
+from bench.tables.board import board, in_suite_order
 from bench.tables.breakeven import BreakEven, Pair, break_even, ratios, times
 from bench.tables.budget import BudgetCurve, Mean, budget_curves
 from bench.tables.columns import Section, outside, own
 from bench.tables.crossing import about
 from bench.tables.ledger import Entry, Spent, ledger
 from bench.tables.markdown import document
-from bench.tables.plain import dumps, size_plain
+from bench.tables.plain import dumps, robustness_plain, size_plain
+from bench.tables.sections import robust
 
 FORMATS = ("md", "json")
 SCHEMA = 1
@@ -77,6 +78,27 @@ def of_ledger(store: Store) -> View:
         legend=LEDGER,
         sections=(_ledger(found),) if found else (),
         plain={"ledger": [asdict(entry) for entry in found]},
+    )
+
+
+def of_robustness(store: Store) -> View:
+    """What each entrant loses where its test inputs are changed, or are another task's.
+
+    Raises:
+        StoreError: if the folder holds no run, or a file in it is damaged.
+        UserError: if no test inputs are changed.
+    """
+    found = board(store).robustness
+    if not found:
+        raise UserError(
+            "no test inputs are changed here;"
+            ' a suite asks for them with conditions = ["clean", ...] or test_on'
+        )
+    return View(
+        title="robustness",
+        legend=CHANGED_INPUTS,
+        sections=tuple(map(robust, found)),
+        plain={"robustness": [robustness_plain(one) for one in found]},
     )
 
 
@@ -257,6 +279,10 @@ BREAK_EVEN = (
     " extraction is charged to both at what it cost when it was computed, that of labelled items"
     " to the fit and that of a test item to a prediction; members and teachers count as fit,"
     " and what they add to a prediction is not counted."
+)
+CHANGED_INPUTS = (
+    "Scores on test inputs as they are, and under each change; rows are in the order of the clean"
+    " ones."
 )
 LEDGER = (
     "Means over an entrant's cells that succeeded, without controls. Extract: with what cached"
