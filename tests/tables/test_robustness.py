@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 from conftest import truth
+from markdown_it import MarkdownIt
 
 from bench.core.errors import StoreError, UserError
 from bench.core.identity import digest
 from bench.core.record import Failure
+from bench.gate.rows import couples
 from bench.report.blocks import blocks
 from bench.report.gather import gather
 from bench.stats import compare
@@ -188,3 +190,18 @@ def test_a_view_without_changes_is_a_mistake_in_one_sentence(make, folder):
     make.draws(2)
     with pytest.raises(UserError, match="no test inputs are changed here"):
         robustness(folder)
+
+
+def test_the_gate_compares_no_two_conditions(make):
+    before, after = draws(make, 0.9, **NOISY), draws(make, 0.5, **WORSE)
+    (one,) = couples(before, after)
+    assert one.blocked == ("the condition of the test inputs changed: noise-3 -> noise-5",)
+
+
+def test_a_hostile_condition_is_inert(make, folder):
+    draws(make, 0.9)
+    draws(make, 0.8, identity={"condition": "<b>|`x`](http://evil) *a*"})
+    tokens = MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(robustness(folder))
+    assert "html_block" not in {token.type for token in tokens}
+    inline = {child.type for t in tokens if t.type == "inline" for child in t.children}
+    assert inline <= {"text", "softbreak", "text_special"}
