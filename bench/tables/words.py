@@ -145,9 +145,10 @@ CHANGED = (
     " are changed, or are another task's, stand in tables of their own and under Robustness."
 )
 ROBUST = (
-    "After the colon: minus the clean score, paired by draw and test item, with a 95 % interval"
-    " that is not adjusted for the number of columns. Training is the same in every column. A name"
-    " ends with the severity, from 1 to 5; missing-: a part of each test input is not there."
+    "After the colon: the difference from the clean score, paired by draw and test item, with a"
+    " 95 % interval that is not adjusted for the number of columns. Training is the same in every"
+    " column, and a severity goes from 1 to 5; the scores' own intervals stand in the tables by"
+    " problem."
 )
 ELSEWHERE = (
     "Tested on: other items, and so not paired; draws are taken as independent, which makes the"

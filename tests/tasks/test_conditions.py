@@ -1,5 +1,6 @@
 """Conditions of test inputs: what they keep, what they depend on, and how a wrong one is told."""
 
+import hashlib
 import re
 import warnings
 
@@ -279,3 +280,27 @@ def test_registered_tasks_name_what_they_have():
     """A condition of each modality fits some task."""
     specs = [task.spec for task in registry().values()]
     assert all(any(unfit(condition, spec) is None for spec in specs) for condition in EVERY)
+
+
+@every_kind
+def test_the_guide_has_the_strengths(name):
+    page = (EXAMPLES.parent / "docs" / "robustness.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+    assert f"| {CONDITIONS[name].modality.value} |" in row
+    assert ", ".join(f"{level:g}" for level in CONDITIONS[name].levels) in row
+
+
+# A changed meaning is another condition: whoever changes a number here gives it a new name.
+GOLDEN = {
+    "typos-3": "7df7505d65e1",
+    "case-2": "4696a8229206",
+    "truncation-1": "7bf650b152f9",
+    "noise-3": "9835de8c004e",
+}
+
+
+@pytest.mark.parametrize("condition", sorted(GOLDEN))
+def test_a_condition_means_what_it_meant(condition):
+    spec = spec_of(condition)
+    found = b"".join(digests(apply(condition, items(spec.modality), spec)))
+    assert hashlib.sha256(found).hexdigest()[:12] == GOLDEN[condition]
