@@ -1,6 +1,7 @@
 """What is lost where test inputs are changed: paired, of one condition a column, never averaged."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from bench.gate.rows import couples
 from bench.report.blocks import blocks
 from bench.report.gather import gather
 from bench.stats import compare
-from bench.tables import render, robustness, words
+from bench.tables import cells, render, robustness, words
 from bench.tables.curves import ladders
 from bench.tables.entrants import groups
 from bench.tables.render import Format
+from bench.tables.rows import Gap
 
 NOISY = {"identity": {"condition": "noise-3"}}
 WORSE = {"identity": {"condition": "noise-5"}}
@@ -205,3 +207,22 @@ def test_a_hostile_condition_is_inert(make, folder):
     assert "html_block" not in {token.type for token in tokens}
     inline = {child.type for t in tokens if t.type == "inline" for child in t.children}
     assert inline <= {"text", "softbreak", "text_special"}
+
+
+def test_the_guide_shows_what_the_records_give():
+    results = Path(__file__).parents[2] / "results" / "robustness"
+    guide = results.parents[1] / "docs" / "robustness.md"
+    text = guide.read_text(encoding="utf-8")
+    (block,) = [b for b in text.split("```") if b.startswith("\n| backbone")]
+    assert block.strip() in robustness(results)
+    board = json.loads(robustness(results, "json"))["robustness"]
+    known = {
+        (line["backbone"], change["change"], cells.behind(Gap(**change["difference"]), "accuracy"))
+        for of in board
+        for line in of["lines"]
+        for change in line["changes"]
+    }
+    rows = [line.split(" | ") for line in text.splitlines() if line.endswith("] |")]
+    shown = {(row[1], row[3], row[4].removesuffix(" |")) for row in rows if len(row) == 5}
+    assert len(shown) == 8
+    assert shown <= known
