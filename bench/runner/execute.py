@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import methods
-from bench.core.backbone import LanguageModel, Trainable
+from bench.core.backbone import LanguageModel, Trainable, Transcriber
 from bench.core.cell import Cell
 from bench.core.draws import Draw, draw_items, shuffle_targets
 from bench.core.errors import NotApplicableError
 from bench.core.identity import generator, item_digest
-from bench.core.method import Fitted, Member, Method, Needs, Sized, Told
-from bench.core.predictions import ClassPredictions, Predictions
+from bench.core.method import Fitted, Member, Method, Needs, Sized, Told, Transcribes
+from bench.core.predictions import ClassPredictions, Outcome
 from bench.core.record import DataReport, PhaseName, Record, Status
 from bench.core.scoring import all_scores, chance_levels
 from bench.core.suite import Control, Precision
@@ -41,10 +41,11 @@ class Result:
     """What one successful attempt gives, before it is stored."""
 
     record: Record
-    predictions: Predictions
+    predictions: Outcome
     targets: NDArray[np.int64]
     validation: ClassPredictions | None
     validation_items: NDArray[np.int64] | None  # positions in the training pool
+    class_names: tuple[str, ...]  # of a transcription: the task's transcripts
 
 
 class CellContext:
@@ -77,6 +78,9 @@ class CellContext:
 
     def language_model(self) -> LanguageModel:
         return self._sourced().language_model()
+
+    def transcriber(self) -> Transcriber:
+        return self._sourced().transcriber()
 
     def scratch(self) -> Path | None:
         self._trainings += 1
@@ -146,7 +150,7 @@ def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
     with phases.phase(PhaseName.FIT):
         fitted = method.fit(choice.parameters, ready.learned, None, context)
     with phases.phase(PhaseName.PREDICT):
-        predictions = predict(fitted, test.inputs, shares(ready.learned.targets, context.classes))
+        predictions = outcome(fitted, test, shares(ready.learned.targets, context.classes))
     predictions.check(len(test), context.classes)
     size = fitted.size() if isinstance(fitted, Sized) else None
     record = Record(
@@ -154,9 +158,9 @@ def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         main_metric=ready.metric,
         status=Status.OK,
         provenance=provenance(bench.device, precision_of(cell), deterministic=cell.deterministic),
-        metrics=all_scores(predictions, test.targets, context.classes)
+        metrics=all_scores(predictions, test.targets, context.class_names)
         | calibrated(predictions, test.targets, choice, ready.labelled.targets),
-        chance=chance_levels(predictions, test.targets, context.classes),
+        chance=chance_levels(predictions, test.targets, context.class_names),
         parameters=choice.parameters,
         trials=choice.trials,
         trials_budget=cell.budget.trials,
@@ -174,7 +178,7 @@ def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         data=data_report(ready, choice),
     )
     items = None if choice.indices is None else pool_positions(ready.draw)[choice.indices]
-    return Result(record, predictions, test.targets, choice.validation, items)
+    return Result(record, predictions, test.targets, choice.validation, items, context.class_names)
 
 
 def parameters_of(ready: Prepared) -> int | None:
@@ -253,14 +257,23 @@ def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredM
     return StoredMember(cell, record, known, refit, refold, source, View(part, prior, pool))
 
 
+def outcome(fitted: Fitted, test: Split, prior: NDArray[np.float32]) -> Outcome:
+    """What a fit says of the test inputs."""
+    if isinstance(fitted, Transcribes):
+        return fitted.transcribe(test.inputs)
+    return predict(fitted, test.inputs, prior)
+
+
 def calibrated(
-    predictions: Predictions,
+    predictions: Outcome,
     targets: NDArray[np.int64],
     choice: Choice,
     labelled: NDArray[np.int64],
 ) -> dict[str, float]:
     """How far probabilities can be trusted, as they come, and after a temperature that was fitted
     on held-out training items, where there were some."""
+    if not isinstance(predictions, ClassPredictions):
+        return {}
     found = asdict(calibration(predictions.probabilities, targets))
     if choice.validation is None or choice.indices is None:
         return found
