@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,13 @@ class Trainable(Protocol):
     def frozen(self, *, normalize: bool) -> Backbone:
         """The network as it is now, for extraction."""
         ...
+
+
+@runtime_checkable
+class Augments(Protocol):
+    """A trainable copy that can change its inputs a little each time they are collated."""
+
+    def augment(self, kinds: str, seed: int) -> None: ...
 
 
 class LanguageModel(Protocol):

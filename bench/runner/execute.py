@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from bench import methods
 from bench.core.backbone import LanguageModel, Trainable, Transcriber
 from bench.core.cell import Cell
-from bench.core.draws import Draw, draw_items, shuffle_targets
+from bench.core.draws import Draw
 from bench.core.errors import NotApplicableError
-from bench.core.identity import generator, item_digest
+from bench.core.identity import item_digest
 from bench.core.method import Fitted, Member, Method, Needs, Sized, Told, Transcribes
 from bench.core.predictions import ClassPredictions, Outcome
 from bench.core.record import DataReport, PhaseName, Record, Status
@@ -28,12 +28,12 @@ from bench.core.task import Input, Split
 from bench.measure import Phases, peak, provenance, reset_peak
 from bench.runner.determinism import deterministic, seed_everything
 from bench.runner.identify import identity_fields, precision_of
+from bench.runner.items import labelled_items, pool_positions, tested_items
 from bench.runner.members import Known, MemberError, StoredMember, View, known_of, record_of
 from bench.runner.parts import narrowed, part_of, predict, shares
 from bench.runner.tune import Choice, Division, choose, divide
 from bench.runner.workbench import FeatureSource, Loaded, Report, Workbench
 from bench.stats import calibration, logme, temperature, tempered
-from bench.tasks import conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +198,7 @@ def prepare(cell: Cell, bench: Workbench, scratch: Path | None = None) -> Prepar
     method = methods.registry()[cell.method.name]
     loaded = bench.load(cell)
     draw, labelled = labelled_items(cell, loaded)
-    test = test_split(loaded.splits.test, cell.task.test_size)
-    if cell.task.condition:
-        changed = conditions.apply(cell.task.condition, test.inputs, loaded.task.spec)
-        test = Split(changed, test.targets, test.groups)
+    test = tested_items(cell, loaded)
     members = tuple(stored(member, loaded, test, bench) for member in cell.members)
     reads = bench.reads(cell)
     part = part_of(cell, loaded.task.spec, reads)
@@ -284,30 +281,6 @@ def calibrated(
         **{f"{name}_calibrated": value for name, value in asdict(after).items()},
         "temperature": at,
     }
-
-
-def labelled_items(cell: Cell, loaded: Loaded) -> tuple[Draw, Split]:
-    """The labelled items of the cell's draw (extra validation items last)."""
-    pool = loaded.splits.train
-    draw = draw_items(pool.targets, cell.task.train, cell.draw)
-    labelled = pool.take(pool_positions(draw))
-    if cell.control is Control.SHUFFLED_LABELS:
-        shuffled = shuffle_targets(labelled.targets, cell.draw)
-        labelled = Split(labelled.inputs, shuffled, labelled.groups)
-    return draw, labelled
-
-
-def pool_positions(draw: Draw) -> NDArray[np.int64]:
-    """Positions in the training pool of labelled and extra items."""
-    return np.concatenate([draw.labelled, draw.extra])
-
-
-def test_split(test: Split, size: int | None) -> Split:
-    """The test items of every cell of the task: all, or the same `size` of them."""
-    if size is None or size >= len(test):
-        return test
-    chosen = generator("test", len(test)).permutation(len(test))[:size]
-    return test.take(np.sort(chosen))
 
 
 def tuned(ready: Prepared) -> Choice:
