@@ -39,7 +39,6 @@ members = ["raw-pixels / probe", "log-mel / probe"]
 [[method]]
 name = "gate"
 label = "gate"
-steps = 60
 members = ["raw-pixels / probe", "log-mel / probe"]
 [[method]]
 name = "tfidf"
