@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -23,7 +24,10 @@ MAX_RATIO = 200  # unpacked to packed; text reaches about 10, a bomb 1,000
 FREE_BYTES = 64 << 20  # below this the ratio does not count: a few megabytes hurt nobody
 MAX_MEMBERS = 1_000_000
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError, OverflowError),
+)
 """What the standard library raises on damaged, encrypted or unknown archives."""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.backbones.augment import Augment, augmenter
 from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_dtype
 from bench.backbones.pretrained import load_model
 from bench.core.asset import Asset, Source
@@ -71,6 +72,10 @@ class ImageEncoder:
         features = self._features(self._model, batch.to(self._dtype)).float()
         return torch.nn.functional.normalize(features, dim=1) if self.spec.normalize else features
 
+    def pixels(self, images: PILImages) -> Any:
+        """The model's input of RGB images, `(b, 3, h, w)`."""
+        return self._pixels(images)
+
     def module(self) -> Any:
         return self._model
 
@@ -104,13 +109,21 @@ class TrainableImages:
                 return images.pooled(self.encoder, batch)
 
         self._images = images
+        self._augment: Augment | None = None
         self._device = next(model.parameters()).device
         self.network = PooledEncoder()
         self.width, self.normalize = images.spec.width, images.spec.normalize
         self.prepare = images.prepare
 
     def collate(self, prepared: PreparedImages, indices: NDArray[np.int64]) -> Any:
-        return self._images.collate(prepared, indices).to(self._device)
+        if self._augment is None:
+            return self._images.collate(prepared, indices).to(self._device)
+        changed = [self._augment(to_rgb(prepared.images[i])) for i in indices]
+        return self._images.pixels(changed).to(self._device)
+
+    def augment(self, kinds: str, seed: int) -> None:
+        """Change images from now on each time they are collated: `bench.backbones.augment`."""
+        self._augment = augmenter(kinds, seed)
 
     def frozen(self, *, normalize: bool) -> Backbone:
         return self._images.around(self.network.encoder.eval(), normalize=normalize)

@@ -69,6 +69,9 @@ def adjusted(spec: BackboneSpec, entry: BackboneEntry) -> BackboneSpec:
         raise UserError(f"backbone {entry.name!r}: {' and '.join(more)} cannot be set of it")
     if more:
         given["settings"] = {**(spec.settings or {}), **more}
+    if spec.modality is Modality.IMAGE and spec.max_length and entry.max_length:
+        share = (entry.max_length / spec.max_length) ** 2  # an image's work grows with its area
+        given["flops_per_unit"] = spec.flops_per_unit * share
     return dataclasses.replace(spec, weights=entry.weights, **given)
 
 

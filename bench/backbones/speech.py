@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,8 +23,8 @@ from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_
 from bench.backbones.pretrained import load_model
 from bench.backbones.waveforms import RATE, Wave
 from bench.core.asset import Asset, Source
-from bench.core.backbone import Backbone, BackboneSpec, Pooling, Weights
-from bench.core.errors import UserError
+from bench.core.backbone import Backbone, BackboneSpec, Pooling, Transcriber, Weights
+from bench.core.errors import NotApplicableError, UserError
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Input, Modality
 
@@ -139,6 +140,26 @@ class ConvertedWhisper:
             model = WhisperForConditionalGeneration(model.config)
         return whisper_encoder(self.spec, model.model, device, precision)
 
+    def transcriber(self, device: str) -> Transcriber:
+        """The whole model, in float32."""
+        from transformers import PreTrainedTokenizerFast
+
+        from bench.assets import resolve
+        from bench.backbones.transcriber import WhisperTranscriber, Words
+
+        (folder,) = resolve(self.spec.assets[0]).values()
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        names = ("<|startoftranscript|>", "<|notimestamps|>", "<|endoftext|>")
+        start, plain, end = tokenizer.convert_tokens_to_ids(list(names))
+        vocabulary = tokenizer.vocab_size + len(tokenizer.get_added_vocab())
+        model = whisper(folder / "model.bin").to(device).eval()
+        never = {*config["suppress_ids"], *range(end + 1, min(vocabulary, model.config.vocab_size))}
+        first = tuple(config["suppress_ids_begin"])
+        return WhisperTranscriber(
+            model, Words(tokenizer, (start, plain), end, tuple(sorted(never - {end})), first)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechPlugin:
@@ -181,6 +202,33 @@ class SpeechPlugin:
         spec = widened(self.spec, int(model.config.hidden_size))
         return AudioEncoder(spec, model.to(device).eval(), front, states, torch_dtype(precision))
 
+    def transcriber(self, device: str) -> Transcriber:
+        """The whole model, in float32.
+
+        Raises:
+            NotApplicableError: if it is no Whisper.
+        """
+        from transformers import AutoConfig, AutoTokenizer, WhisperForConditionalGeneration
+
+        from bench.assets import resolve
+        from bench.backbones.transcriber import WhisperTranscriber, Words
+
+        (folder,) = resolve(self.spec.assets[0]).values()
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+        if config.model_type != "whisper":
+            raise NotApplicableError(f"{self.spec.name} is a {config.model_type}, no Whisper")
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+        model = WhisperForConditionalGeneration.from_pretrained(
+            str(folder), trust_remote_code=False, use_safetensors=True
+        )
+        start, end = tokenizer.prefix_tokens, int(tokenizer.eos_token_id)
+        kept = model.generation_config
+        special = range(end + 1, int(config.vocab_size))
+        never = {*(kept.suppress_tokens or ()), *special} - {end}
+        first = tuple(kept.begin_suppress_tokens or ())
+        words = Words(tokenizer, tuple(start), end, tuple(sorted(never)), first)
+        return WhisperTranscriber(model.to(device).eval(), words)
+
 
 def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:
     """A speech encoder that is not registered: from the hub or from a folder."""
@@ -191,6 +239,7 @@ def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:
         assets=(asset,),
         pooling=Pooling.MEAN,
         max_length=LONGEST_SECONDS,
+        transcribes=True,
     )
     return SpeechPlugin(adjusted(spec, entry))
 
@@ -218,6 +267,7 @@ WHISPER_TINY_EN = BackboneSpec(
     width=384,
     pooling=Pooling.MEAN,
     max_length=LONGEST_SECONDS,
+    transcribes=True,
     parameters=8_208_384,
     flops_per_unit=0.8e9,  # a second: 50 frames x 4 blocks x 2 x 12 x 384^2, and the convolutions
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,7 @@ class BackboneSpec:
     weights: Weights = Weights.PRETRAINED
     trainable: bool = True
     generates: bool = False  # whether it may be a decoder language model: loading tells
+    transcribes: bool = False  # whether it may write down speech: loading tells
     parameters: int = 0
     flops_per_unit: float = 0.0
     settings: Mapping[str, str | int | float | bool] | None = None
@@ -129,6 +130,13 @@ class Trainable(Protocol):
         ...
 
 
+@runtime_checkable
+class Augments(Protocol):
+    """A trainable copy that can change its inputs a little each time they are collated."""
+
+    def augment(self, kinds: str, seed: int) -> None: ...
+
+
 class LanguageModel(Protocol):
     """A backbone that says how likely a text goes on in one way or another."""
 
@@ -138,6 +146,30 @@ class LanguageModel(Protocol):
         Raises:
             NotApplicableError: if an ending is empty.
         """
+        ...
+
+
+class Transcriber(Protocol):
+    """A backbone that writes down what it hears. `network` is all of it, encoder and decoder;
+    `window` the seconds that clips are padded to, None for whole seconds of their own."""
+
+    network: Any
+    window: int | None
+
+    def fresh(self, window: int | None) -> Transcriber:
+        """A copy to be trained, with windows of its own."""
+        ...
+
+    def prepare(self, inputs: Sequence[Input]) -> Prepared:
+        """Resample `n` sounds, in order."""
+        ...
+
+    def transcribe(self, inputs: Sequence[Input]) -> tuple[str, ...]:
+        """What is said in each of `inputs` `(n,)`."""
+        ...
+
+    def loss(self, prepared: Any, indices: NDArray[np.int64], texts: Sequence[str]) -> Any:
+        """Mean cross entropy of the transcripts `texts` `(b,)` of `indices` `(b,)`."""
         ...
 
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.backbone import LanguageModel, Trainable
+from bench.core.backbone import LanguageModel, Trainable, Transcriber
 from bench.core.errors import CellError, did_you_mean
-from bench.core.predictions import Predictions
+from bench.core.predictions import Predictions, TextPredictions
 from bench.core.task import Input, Modality, Split, TaskKind
 
 Scalar: TypeAlias = bool | int | float | str
@@ -27,6 +27,7 @@ class Needs(StrEnum):
     FEATURES = "features"  # frozen features of a backbone
     MODULE = "module"  # a backbone that can be trained
     LANGUAGE = "language-model"  # a backbone that finds texts likely or not
+    SPEECH = "speech-model"  # a backbone that writes down what it hears
     MEMBERS = "members"  # what other cells of the suite came to: no backbone of its own
 
 
@@ -178,6 +179,14 @@ class Context(Protocol):
         """
         ...
 
+    def transcriber(self) -> Transcriber:
+        """The cell's backbone as a speech model; it is shared, and `fresh` makes one to train.
+
+        Raises:
+            NotApplicableError: if it is none.
+        """
+        ...
+
     def scratch(self) -> Path | None:
         """A file name for what the next training of this fit leaves, so that a killed cell goes on;
         the same in the same place of another attempt. None: nothing is to be left."""
@@ -192,6 +201,13 @@ class Fitted(Protocol):
     """What `fit` returns: it can predict, and never saw a test label."""
 
     def predict(self, inputs: Sequence[Input]) -> Predictions: ...
+
+
+@runtime_checkable
+class Transcribes(Protocol):
+    """A fit of a method for transcription: what it says counts, and `predict` is not asked."""
+
+    def transcribe(self, inputs: Sequence[Input]) -> TextPredictions: ...
 
 
 @dataclass(frozen=True, slots=True)

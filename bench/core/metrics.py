@@ -121,6 +121,10 @@ CLASSIFICATION: Mapping[str, Callable[[Counts], Values]] = {
 """Every metric of classification: per-item values `(n,)` of one prediction."""
 
 
+TRANSCRIPTION = ("word_accuracy", "char_accuracy")
+"""Every metric of transcription that is ranked: 1 - WER and 1 - CER."""
+
+
 def item_values(metric: str, true: Classes, predicted: Classes, k: int) -> Values:
     """Per-item values `(n,)` whose mean is the metric.
 

@@ -39,8 +39,26 @@ class ClassPredictions:
             raise DivergedError("predicted probabilities do not sum to 1")
 
 
+@dataclass(frozen=True, slots=True)
+class TextPredictions:
+    """What was said, a text an item."""
+
+    texts: tuple[str, ...]
+
+    def check(self, items: int, classes: int) -> None:  # noqa: ARG002 -- as of classes
+        """Refuse what is not a text an item.
+
+        Raises:
+            DivergedError: on another number of them.
+        """
+        if len(self.texts) != items:
+            raise DivergedError(f"{len(self.texts)} transcripts of {items} items")
+
+
 Predictions: TypeAlias = ClassPredictions
-"""The union over task kinds; transcripts, values and returns join it later."""
+"""What most methods return; those that write transcripts are `bench.core.method.Transcribes`."""
+Outcome: TypeAlias = ClassPredictions | TextPredictions
+"""The union over task kinds; values and returns join it later."""
 
 
 def one_hot(classes: NDArray[np.int64], k: int) -> ClassPredictions:

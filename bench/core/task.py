@@ -64,6 +64,7 @@ class TaskKind(StrEnum):
     """What a target is, and with it which predictions and metrics fit."""
 
     CLASSIFICATION = "classification"  # one class of k
+    TRANSCRIPTION = "transcription"  # what is said: targets are positions among the transcripts
 
 
 class RareRule(StrEnum):
@@ -118,7 +119,8 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Inputs with their targets: `(n,)` int64 class ids for classification.
+    """Inputs with their targets: `(n,)` int64 class ids for classification, and for transcription
+    positions in the task's list of transcripts.
 
     `groups` `(n,)` names what must not be divided between splits (a film, a customer).
     """

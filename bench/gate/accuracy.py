@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.grouping import over_seeds
-from bench.core.metrics import item_values
 from bench.core.record import Record
 from bench.gate.rows import Couple
 from bench.gate.verdict import Verdict
 from bench.stats import LEVEL, Comparison, Components, compare, holm
 from bench.store import Items, Store
+from bench.store.predictions import values_of
 
 _ROUNDING = 1e-12
 
@@ -137,7 +137,7 @@ def _sees(parts: Components, family: int) -> float | None:
 
 
 def _values(metric: str, items: Items) -> NDArray[np.float64]:
-    return item_values(metric, items.true, items.predicted, items.classes)
+    return values_of((metric,), items)[0]
 
 
 def _same(metric: str, cells: Sequence[tuple[Record, Record]]) -> Scores:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.backbone import Trainable
+from bench.core.backbone import Augments, Trainable
+from bench.core.errors import NotApplicableError
 from bench.core.method import Context, Fitted, Method, MethodSpec, Needs, Parameter, Parameters
 from bench.core.task import Split
 from bench.methods import _trained as trained
@@ -31,6 +32,8 @@ SPEC = MethodSpec(
         Parameter("layer_decay", 1.0, "by which each block learns slower than the one above",
                   low=0.1, high=1.0),
         Parameter("dropout", 0.1, "before the head", low=0.0, high=0.9),
+        Parameter("augment", "none", "what is done to images each time they are learned from",
+                  choices=("none", "flip", "shift", "flip+shift")),
     ),
     search_space=(
         {},
@@ -66,10 +69,23 @@ class Finetune:
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context
     ) -> Fitted:
         trainable = context.trainable()
+        if parameters["augment"] != "none":
+            augment(trainable, str(parameters["augment"]), context.seed)
         train_only(trainable.network.encoder, str(parameters["trainable"]))
         width = trained.width_of(trainable, train.inputs)
         head = trained.linear(width, len(np.unique(train.targets)), context.seed, context.device)
         return tune_network(trainable, head, parameters, train, validation, context)
+
+
+def augment(trainable: Trainable, kinds: str, seed: int) -> None:
+    """Have inputs changed a little each time they are learned from.
+
+    Raises:
+        NotApplicableError: if the backbone reads something that is not changed so.
+    """
+    if not isinstance(trainable, Augments):
+        raise NotApplicableError("augment is of images")
+    trainable.augment(kinds, seed)
 
 
 def tune_network(

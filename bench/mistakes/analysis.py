@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import StoreError, UserError
+from bench.core.metrics import TRANSCRIPTION
 from bench.core.record import Record
 from bench.stats import Comparison, compare
 from bench.stats.mistakes import Confusion, Overlap, Trust, confusions, overlap, trust_by, worst
@@ -68,6 +69,8 @@ def find(prefix: str, folder: Path | None) -> Run:
     attempts = find_attempts(prefix, folder)
     for path, record in attempts:
         if record.predictions is not None:
+            if record.main_metric in TRANSCRIPTION:
+                raise StoreError(f"{record.run_id[:12]} wrote transcripts: errors are of classes")
             return Run(record, Store(path.parents[1]).predictions(record))
     raise StoreError(f"{attempts[0][1].run_id[:12]} has no predictions: none of its attempts is ok")
 

@@ -91,7 +91,7 @@ def _at_hand(task: Task, record: Record) -> bool:
 
 
 def _loaded(task: Task, run: Run) -> Data:
-    from bench.runner.execute import test_split
+    from bench.runner.items import test_split
     from bench.tasks import conditions
 
     record = run.record
@@ -105,7 +105,7 @@ def _loaded(task: Task, run: Run) -> Data:
     test = test_split(splits.test, size if isinstance(size, int) else None)
     if test.targets.tolist() != run.items.true.tolist():
         raise UserError(f"the test items of {record.task!r} are not those of the record")
-    inputs = test.inputs
-    if condition := record.identity.get("condition"):
+    inputs, condition = test.inputs, record.identity.get("condition")
+    if condition:  # as the cell saw them
         inputs = conditions.apply(str(condition), inputs, task.spec)
     return Data(splits.class_names, inputs)

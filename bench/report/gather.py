@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.core.metrics import TRANSCRIPTION
 from bench.report.details import Details, details
 from bench.report.kept import Kept
 from bench.report.origins import Origins, origins
@@ -54,7 +55,9 @@ def gather(given: Store) -> Found:
         origins=origins(records),
         details=tuple(
             details(
-                store.predictions(by_run[run]) for run in row.run_ids if by_run[run].predictions
+                store.predictions(by_run[run])
+                for run in row.run_ids
+                if by_run[run].predictions and by_run[run].main_metric not in TRANSCRIPTION
             )
             for row in found.rows
         ),

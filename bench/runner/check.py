@@ -8,7 +8,7 @@ from bench import backbones, methods, tasks
 from bench.backbones.shapes import PREFIX as SHAPE
 from bench.core.errors import Mistake, did_you_mean
 from bench.core.method import Needs
-from bench.core.metrics import CLASSIFICATION
+from bench.core.metrics import CLASSIFICATION, TRANSCRIPTION
 from bench.core.suite import Suite
 from bench.core.task import Task
 from bench.suite_file import CLEAN, FULL, Draft
@@ -35,7 +35,7 @@ def check(draft: Draft) -> list[Mistake]:
         found += _condition_mistakes(where, table)
         found += _shift_mistakes(where, table)
         metric = table.get("main_metric")
-        if isinstance(metric, str) and metric not in CLASSIFICATION:
+        if isinstance(metric, str) and metric not in {*CLASSIFICATION, *TRANSCRIPTION}:
             near = did_you_mean(metric, CLASSIFICATION)
             found.append(Mistake(f"{where}.main_metric", f"no metric is named {metric!r}{near}"))
     for where, table in draft.entries("backbone"):

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import methods
-from bench.core.backbone import LanguageModel, Trainable
+from bench.core.backbone import LanguageModel, Trainable, Transcriber
 from bench.core.cell import Cell
-from bench.core.draws import Draw, draw_items, shuffle_targets
+from bench.core.draws import Draw
 from bench.core.errors import NotApplicableError
-from bench.core.identity import generator, item_digest
-from bench.core.method import Fitted, Member, Method, Needs, Sized, Told
-from bench.core.predictions import ClassPredictions, Predictions
+from bench.core.identity import item_digest
+from bench.core.method import Fitted, Member, Method, Needs, Sized, Told, Transcribes
+from bench.core.predictions import ClassPredictions, Outcome
 from bench.core.record import DataReport, PhaseName, Record, Status
 from bench.core.scoring import all_scores, chance_levels
 from bench.core.suite import Control, Precision
@@ -28,12 +28,12 @@ from bench.core.task import Input, Split
 from bench.measure import Phases, peak, provenance, reset_peak
 from bench.runner.determinism import deterministic, seed_everything
 from bench.runner.identify import identity_fields, precision_of
+from bench.runner.items import labelled_items, pool_positions, tested_items
 from bench.runner.members import Known, MemberError, StoredMember, View, known_of, record_of
 from bench.runner.parts import narrowed, part_of, predict, shares
 from bench.runner.tune import Choice, Division, choose, divide
 from bench.runner.workbench import FeatureSource, Loaded, Report, Workbench
 from bench.stats import calibration, logme, temperature, tempered
-from bench.tasks import conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,11 @@ class Result:
     """What one successful attempt gives, before it is stored."""
 
     record: Record
-    predictions: Predictions
+    predictions: Outcome
     targets: NDArray[np.int64]
     validation: ClassPredictions | None
     validation_items: NDArray[np.int64] | None  # positions in the training pool
+    class_names: tuple[str, ...]  # of a transcription: the task's transcripts
 
 
 class CellContext:
@@ -77,6 +78,9 @@ class CellContext:
 
     def language_model(self) -> LanguageModel:
         return self._sourced().language_model()
+
+    def transcriber(self) -> Transcriber:
+        return self._sourced().transcriber()
 
     def scratch(self) -> Path | None:
         self._trainings += 1
@@ -146,7 +150,7 @@ def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
     with phases.phase(PhaseName.FIT):
         fitted = method.fit(choice.parameters, ready.learned, None, context)
     with phases.phase(PhaseName.PREDICT):
-        predictions = predict(fitted, test.inputs, shares(ready.learned.targets, context.classes))
+        predictions = outcome(fitted, test, shares(ready.learned.targets, context.classes))
     predictions.check(len(test), context.classes)
     size = fitted.size() if isinstance(fitted, Sized) else None
     record = Record(
@@ -154,9 +158,9 @@ def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         main_metric=ready.metric,
         status=Status.OK,
         provenance=provenance(bench.device, precision_of(cell), deterministic=cell.deterministic),
-        metrics=all_scores(predictions, test.targets, context.classes)
+        metrics=all_scores(predictions, test.targets, context.class_names)
         | calibrated(predictions, test.targets, choice, ready.labelled.targets),
-        chance=chance_levels(predictions, test.targets, context.classes),
+        chance=chance_levels(predictions, test.targets, context.class_names),
         parameters=choice.parameters,
         trials=choice.trials,
         trials_budget=cell.budget.trials,
@@ -174,7 +178,7 @@ def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         data=data_report(ready, choice),
     )
     items = None if choice.indices is None else pool_positions(ready.draw)[choice.indices]
-    return Result(record, predictions, test.targets, choice.validation, items)
+    return Result(record, predictions, test.targets, choice.validation, items, context.class_names)
 
 
 def parameters_of(ready: Prepared) -> int | None:
@@ -194,10 +198,7 @@ def prepare(cell: Cell, bench: Workbench, scratch: Path | None = None) -> Prepar
     method = methods.registry()[cell.method.name]
     loaded = bench.load(cell)
     draw, labelled = labelled_items(cell, loaded)
-    test = test_split(loaded.splits.test, cell.task.test_size)
-    if cell.task.condition:
-        changed = conditions.apply(cell.task.condition, test.inputs, loaded.task.spec)
-        test = Split(changed, test.targets, test.groups)
+    test = tested_items(cell, loaded)
     members = tuple(stored(member, loaded, test, bench) for member in cell.members)
     reads = bench.reads(cell)
     part = part_of(cell, loaded.task.spec, reads)
@@ -253,14 +254,23 @@ def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredM
     return StoredMember(cell, record, known, refit, refold, source, View(part, prior, pool))
 
 
+def outcome(fitted: Fitted, test: Split, prior: NDArray[np.float32]) -> Outcome:
+    """What a fit says of the test inputs."""
+    if isinstance(fitted, Transcribes):
+        return fitted.transcribe(test.inputs)
+    return predict(fitted, test.inputs, prior)
+
+
 def calibrated(
-    predictions: Predictions,
+    predictions: Outcome,
     targets: NDArray[np.int64],
     choice: Choice,
     labelled: NDArray[np.int64],
 ) -> dict[str, float]:
     """How far probabilities can be trusted, as they come, and after a temperature that was fitted
     on held-out training items, where there were some."""
+    if not isinstance(predictions, ClassPredictions):
+        return {}
     found = asdict(calibration(predictions.probabilities, targets))
     if choice.validation is None or choice.indices is None:
         return found
@@ -271,30 +281,6 @@ def calibrated(
         **{f"{name}_calibrated": value for name, value in asdict(after).items()},
         "temperature": at,
     }
-
-
-def labelled_items(cell: Cell, loaded: Loaded) -> tuple[Draw, Split]:
-    """The labelled items of the cell's draw (extra validation items last)."""
-    pool = loaded.splits.train
-    draw = draw_items(pool.targets, cell.task.train, cell.draw)
-    labelled = pool.take(pool_positions(draw))
-    if cell.control is Control.SHUFFLED_LABELS:
-        shuffled = shuffle_targets(labelled.targets, cell.draw)
-        labelled = Split(labelled.inputs, shuffled, labelled.groups)
-    return draw, labelled
-
-
-def pool_positions(draw: Draw) -> NDArray[np.int64]:
-    """Positions in the training pool of labelled and extra items."""
-    return np.concatenate([draw.labelled, draw.extra])
-
-
-def test_split(test: Split, size: int | None) -> Split:
-    """The test items of every cell of the task: all, or the same `size` of them."""
-    if size is None or size >= len(test):
-        return test
-    chosen = generator("test", len(test)).permutation(len(test))[:size]
-    return test.take(np.sort(chosen))
 
 
 def tuned(ready: Prepared) -> Choice:

@@ -220,11 +220,7 @@ class _Grid:
         for entry, method in self.methods:
             if method.spec.needs is Needs.INPUTS:
                 continue
-            reason = _unfit(built, method, plugin.spec.modality)
-            if method.spec.needs is Needs.MODULE and not plugin.spec.trainable:
-                reason = f"{backbone.name} cannot be trained"
-            if method.spec.needs is Needs.LANGUAGE and not plugin.spec.generates:
-                reason = f"{backbone.name} is no language model"
+            reason = _lacks(method, backbone, plugin) or _unfit(built, method, plugin.spec.modality)
             if entry.backbones and label_of(backbone) not in entry.backbones:
                 continue  # not asked for
             if reason is None:
@@ -293,6 +289,18 @@ class _Grid:
         original = dataclasses.replace(backbone, weights=Weights.PRETRAINED)
         found = self.precisions.get(label_of(original))  # a twin computes as its original does
         return (found.precision if found else Precision.FP32), None
+
+
+def _lacks(method: Method, backbone: BackboneEntry, plugin: Plugin) -> str | None:
+    """What a method needs of a backbone that this one has not; None where it has all."""
+    needs, spec = method.spec.needs, plugin.spec
+    if needs is Needs.MODULE and not spec.trainable:
+        return f"{backbone.name} cannot be trained"
+    if needs is Needs.LANGUAGE and not spec.generates:
+        return f"{backbone.name} is no language model"
+    if needs is Needs.SPEECH and not spec.transcribes:
+        return f"{backbone.name} writes down no speech"
+    return None
 
 
 def _unfit(task: Task, method: Method, modality: Modality | None = None) -> str | None:

@@ -10,8 +10,16 @@ from numpy.typing import NDArray
 
 from bench.core.errors import CellError, DivergedError
 from bench.core.identity import derive_seed
-from bench.core.method import Context, Fitted, Job, ManyMethod, Method, Scalar
-from bench.core.predictions import ClassPredictions
+from bench.core.method import (
+    Context,
+    Fitted,
+    Job,
+    ManyMethod,
+    Method,
+    Scalar,
+    Transcribes,
+)
+from bench.core.predictions import ClassPredictions, Outcome, TextPredictions
 from bench.core.record import Trial
 from bench.core.scoring import main_score
 from bench.core.task import RareRule, Split
@@ -106,14 +114,14 @@ def choose(
     folds = [(labelled.take(train), labelled.take(held)) for train, held in division.pairs]
     together = _together(method, points, folds, context, clock)
     trials: list[Trial] = []
-    best: tuple[float, int, ClassPredictions] | None = None
+    best: tuple[float, int, Outcome] | None = None
     failure: CellError | None = None
     for number, point in enumerate(points):
         fits = together.get(number) or _Fits(_one_by_one(method, point, folds, context), 0.0)
         start = clock() - fits.seconds
         try:
             found = _out_of_fold(fits.answers, folds, context)
-            score = main_score(metric, found, labelled.targets[held], context.classes)
+            score = main_score(metric, found, labelled.targets[held], context.class_names)
         except CellError as error:
             failure = error
             trials.append(
@@ -125,7 +133,8 @@ def choose(
             best = score, number, found
     if best is None:
         raise failure or DivergedError("no trial was possible")
-    return Choice(points[best[1]], tuple(trials), division.label, division.rare, best[2], held)
+    told = best[2] if isinstance(best[2], ClassPredictions) else None
+    return Choice(points[best[1]], tuple(trials), division.label, division.rare, told, held)
 
 
 Folds = list[tuple[Split, Split]]
@@ -166,22 +175,24 @@ def _one_by_one(
         yield method.fit(point, train, validation, context)
 
 
-def _out_of_fold(
-    fits: Iterable[Fitted | CellError], folds: Folds, context: Context
-) -> ClassPredictions:
+def _out_of_fold(fits: Iterable[Fitted | CellError], folds: Folds, context: Context) -> Outcome:
     """Predictions of every held-out item by a fit that did not see it.
 
     Raises:
         CellError: if a fit failed.
     """
-    parts = []
+    parts: list[NDArray[np.float32]] = []
+    texts: list[str] = []
     for fitted, (_, validation) in zip(fits, folds, strict=True):
         if isinstance(fitted, CellError):
             raise fitted
+        if isinstance(fitted, Transcribes):
+            texts += fitted.transcribe(validation.inputs).texts
+            continue
         predictions = fitted.predict(validation.inputs)
         predictions.check(len(validation), context.classes)
         parts.append(predictions.probabilities)
-    return ClassPredictions(np.concatenate(parts))
+    return ClassPredictions(np.concatenate(parts)) if parts else TextPredictions(tuple(texts))
 
 
 def _folds(

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from bench import backbones, tasks
 from bench.backbones import Plugin
-from bench.core.backbone import Backbone, BackboneSpec, LanguageModel, Trainable, Weights
+from bench.core.backbone import (
+    Backbone,
+    BackboneSpec,
+    LanguageModel,
+    Trainable,
+    Transcriber,
+    Weights,
+)
 from bench.core.cell import Cell
 from bench.core.errors import NotApplicableError
 from bench.core.identity import digest, generator, item_digest
@@ -89,6 +96,7 @@ class Workbench:
         self._loaded: dict[str, Loaded] = {}
         self._backbone: tuple[str, Backbone] | None = None
         self._language: tuple[str, LanguageModel] | None = None
+        self._speech: tuple[str, Transcriber] | None = None
         self._features: dict[str, FeatureCache] = {}
         self.tokens = TokenCache(cache / "tokens")
         self.budgets = Budgets(cache / "budgets.json")
@@ -154,6 +162,13 @@ class Workbench:
             self._language = None
             self._language = key, load()
         return self._language[1]
+
+    def speech_model(self, key: str, load: Callable[[], Transcriber]) -> Transcriber:
+        """The loaded speech model of `key`; one is kept."""
+        if self._speech is None or self._speech[0] != key:
+            self._speech = None
+            self._speech = key, load()
+        return self._speech[1]
 
     def scratch(self, run_id: str) -> Path:
         """Where a cell leaves what its next attempt may take up."""
@@ -228,6 +243,17 @@ class FeatureSource:
         return self._bench.language_model(
             self.key, lambda: load(self._bench.device, self._precision)
         )
+
+    def transcriber(self) -> Transcriber:
+        """The backbone as a speech model, in float32; one is kept.
+
+        Raises:
+            NotApplicableError: if it is none.
+        """
+        load = getattr(self._plugin, "transcriber", None)
+        if load is None:
+            raise NotApplicableError(f"{self._plugin.spec.name} writes down no speech")
+        return self._bench.speech_model(self.key, lambda: load(self._bench.device))
 
     def _facts(self) -> NDArray[np.float64]:
         """Seconds, units and truncation `(n, 3)` of each input that was asked for."""

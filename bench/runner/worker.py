@@ -19,19 +19,24 @@ import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 
 from bench.core.cell import Cell
 from bench.core.errors import CellError, DiskFullError, StoreError, UserError
+from bench.core.predictions import TextPredictions
 from bench.core.record import Failure, Record, Status
+from bench.core.transcripts import edits
 from bench.runner.identify import failed
 from bench.runner.messages import Beat, Broken, Done, Progress, Ready, Settings
 from bench.runner.scrub import scrub, where
 from bench.runner.workbench import Workbench
-from bench.store import Store, items_of, to_bytes
+from bench.store import Items, Store, items_of, items_of_edits, to_bytes
+
+if TYPE_CHECKING:
+    from bench.runner.execute import Result
 
 SPENT_BY = frozenset({"out-of-memory", "device-error"})
 """Kinds of failure after which a process is no longer to be trusted."""
@@ -117,7 +122,7 @@ def run_cell(cell: Cell, bench: Workbench, store: Store, *, halvings: int = 0) -
     try:
         with limited(cell.budget.memory_gb):
             result = execute(cell, attempt, bench)
-        data = to_bytes(items_of(result.predictions, result.targets))
+        data = to_bytes(kept(result))
         record = dataclasses.replace(result.record, predictions=hashlib.sha256(data).hexdigest())
         store.add_probabilities(record, _probabilities(result))
         store.add(record, data)
@@ -190,12 +195,24 @@ def resolved_device(wanted: str) -> str:
     return wanted
 
 
-def _probabilities(result: Any) -> bytes:
-    """Full probabilities of test and validation items, for stacking and distillation."""
+def kept(result: Result) -> Items:
+    """What is published of each test item."""
+    if isinstance(result.predictions, TextPredictions):
+        references = [result.class_names[i] for i in result.targets]
+        return items_of_edits(edits(result.predictions.texts, references))
+    return items_of(result.predictions, result.targets)
+
+
+def _probabilities(result: Result) -> bytes:
+    """Full probabilities of test and validation items, for stacking and distillation; or texts."""
     from safetensors.numpy import save
 
+    if isinstance(result.predictions, TextPredictions):
+        encoded = [text.encode("utf-8", "replace") for text in result.predictions.texts]
+        flat = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+        return bytes(save({"texts": flat, "bytes": np.array([len(x) for x in encoded])}))
     tensors = {"test": result.predictions.probabilities}
-    if result.validation is not None:
+    if result.validation is not None and result.validation_items is not None:
         tensors["validation"] = result.validation.probabilities
         tensors["validation_items"] = result.validation_items.astype(np.int64)
     return bytes(save(tensors))

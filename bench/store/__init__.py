@@ -2,7 +2,7 @@
 
 from bench.store.files import replace
 from bench.store.leases import Leases
-from bench.store.predictions import Items, items_of, to_bytes
+from bench.store.predictions import Items, items_of, items_of_edits, to_bytes
 from bench.store.publish import copy_final
 from bench.store.records import Store, uncollected
 
@@ -12,6 +12,7 @@ __all__ = [
     "Store",
     "copy_final",
     "items_of",
+    "items_of_edits",
     "replace",
     "to_bytes",
     "uncollected",

@@ -8,6 +8,7 @@ item, so that 10,000 items stay under the 64 kB that a published record may take
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,8 +18,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from bench.core.errors import StoreError
+from bench.core.metrics import several_values
 from bench.core.predictions import ClassPredictions
+from bench.core.transcripts import Edits, accuracy_values
 
+TRANSCRIPTS = 0
+"""Classes of items that have none: counts of words stand there."""
 SMALL = 256
 """Up to so many classes an id fits a byte."""
 
@@ -33,7 +38,11 @@ _KINDS: dict[str, np.dtype[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Test items of one record, in test order: class ids `(n,)` and probabilities `(n,)`."""
+    """Test items of one record, in test order: class ids `(n,)` and probabilities `(n,)`.
+
+    Of a transcription (`classes` is 0): words of the references, word errors, characters of the
+    references, character errors, in this order.
+    """
 
     true: NDArray[np.int64]
     predicted: NDArray[np.int64]
@@ -58,9 +67,30 @@ def items_of(predictions: ClassPredictions, true: NDArray[np.int64]) -> Items:
     )
 
 
+def items_of_edits(found: Edits) -> Items:
+    """What is published of transcripts: counts, never texts."""
+    chars, errors = found.chars.astype(np.float32), found.char_errors.astype(np.float32)
+    return Items(found.words, found.word_errors, chars, errors, TRANSCRIPTS)
+
+
+def values_of(metrics: Sequence[str], items: Items) -> list[NDArray[np.float64]]:
+    """Per-item values `(n,)` of several metrics, by the kind of items.
+
+    Raises:
+        UserError: if no metric has one of the names.
+    """
+    if items.classes != TRANSCRIPTS:
+        return several_values(metrics, items.true, items.predicted, items.classes)
+    sides = {
+        "word_accuracy": (items.predicted, items.true),
+        "char_accuracy": (items.p_predicted.astype(np.int64), items.p_true.astype(np.int64)),
+    }
+    return [accuracy_values(*sides[metric]) for metric in metrics]
+
+
 def to_bytes(items: Items) -> bytes:
     """Serialise; probabilities are kept in half precision."""
-    ids = np.uint8 if items.classes <= SMALL else np.uint16
+    ids = np.uint8 if TRANSCRIPTS < items.classes <= SMALL else np.uint16
     return bytes(
         save(
             {

@@ -9,7 +9,12 @@ from bench.tables.entrants import BOUNDS
 from bench.tables.rows import Gap
 
 NONE = "–"  # noqa: RUF001 -- an en dash: there is no number here
-METRIC_WORDS = {"macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy"}
+METRIC_WORDS = {
+    "macro_f1": "macro F1",
+    "balanced_accuracy": "balanced accuracy",
+    "word_accuracy": "word accuracy (1 - WER)",
+    "char_accuracy": "character accuracy (1 - CER)",
+}
 
 
 def metric_words(metric: str) -> str:

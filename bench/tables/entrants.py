@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from bench.core.errors import StoreError
 from bench.core.grouping import configuration_of, in_order, labels_of, mark, over_seeds
-from bench.core.metrics import several_values
+from bench.core.metrics import TRANSCRIPTION
 from bench.core.record import Record, Status
 from bench.stats import Bounds, Comparison, Estimate, Shares, compare, shares, two_way
 from bench.store import Items, Store
+from bench.store.predictions import values_of
 from bench.tables.problem import APART, Problem, problem_of, told_apart
 
 BOUNDS: dict[str, Bounds] = {
@@ -22,11 +23,18 @@ BOUNDS: dict[str, Bounds] = {
     "macro_f1": (0.0, 1.0),
     "balanced_accuracy": (0.0, 1.0),
     "kappa": (-1.0, 1.0),
+    "word_accuracy": (0.0, 1.0),
+    "char_accuracy": (0.0, 1.0),
 }
 """Smallest and largest value of each metric."""
 
 SIDE_METRICS = ("macro_f1", "kappa")
 """Shown beside the main metric."""
+
+
+def side_metrics(metric: str) -> tuple[str, ...]:
+    """What is shown beside a main metric, by its kind of task."""
+    return TRANSCRIPTION if metric in TRANSCRIPTION else SIDE_METRICS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +73,8 @@ class Entrant:
     shares: Shares | None = None
 
     def estimate(self, metric: str) -> Estimate | None:
-        """Mean and interval of a metric; None where nothing succeeded."""
-        if not self.draws:
+        """Mean and interval of a metric; None where nothing succeeded, or of another kind."""
+        if not self.draws or metric not in self.values:
             return None
         return two_way(self.values[metric], BOUNDS.get(metric))
 
@@ -113,7 +121,7 @@ def load(store: Store, group: Group) -> Entrant:
         StoreError: if predictions are missing or damaged, or records of one row were
             tested on different items.
     """
-    metrics = tuple(dict.fromkeys((group.problem.metric, *SIDE_METRICS)))
+    metrics = tuple(dict.fromkeys((group.problem.metric, *side_metrics(group.problem.metric))))
     per_draw: dict[int, list[NDArray[np.float64]]] = defaultdict(list)  # (metrics, N) a seed
     first: Items | None = None
     for record in group.succeeded:
@@ -125,7 +133,7 @@ def load(store: Store, group: Group) -> Entrant:
                 f" {group.problem.task} / {group.method} have different test items,"
                 " under one data fingerprint: one of them is not of this data"
             )
-        values = several_values(metrics, items.true, items.predicted, items.classes)
+        values = values_of(metrics, items)
         per_draw[record.draw].append(np.array(values))
     by_draw = np.array(over_seeds(per_draw).swapaxes(0, 1)) if per_draw else ()
     return Entrant(

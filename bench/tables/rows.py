@@ -44,6 +44,7 @@ class Row:
     shares: Shares | None
     macro_f1: Estimate | None
     kappa: Estimate | None
+    char_accuracy: Estimate | None  # of transcripts, as the two above are of classes
     rank: int | None
     behind: Gap | None
     front: bool
@@ -116,6 +117,7 @@ def _row(entrant: Entrant, status: str, rank: int | None, spent: Costs) -> Row:
         shares=entrant.shares,
         macro_f1=entrant.estimate("macro_f1"),
         kappa=entrant.estimate("kappa"),
+        char_accuracy=entrant.estimate("char_accuracy"),
         rank=rank,
         behind=None,
         front=False,

@@ -46,7 +46,7 @@ def sections(board: Board) -> list[Section]:
 def _problem(board: Board, problem: Problem) -> Section:
     rows = [row for row in board.rows if row.problem == problem and row.control is None]
     metric = problem.metric
-    side = "macro_f1" if metric != "macro_f1" else "kappa"
+    side = {"macro_f1": "kappa", "word_accuracy": "char_accuracy"}.get(metric, "macro_f1")
     devices = {(row.device, row.precision) for row in board.rows if row.precision != "none"}
     columns = [
         own("rank", cells.ranks([r.rank for r in rows])),

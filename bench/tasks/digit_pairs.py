@@ -31,7 +31,7 @@ class DigitPairs:
         Raises:
             AssetError: if the bytes cannot be had.
         """
-        images, sounds = mnist_5k.TASKS[0].load(), fsdd.TASKS[0].load()
+        images, sounds = mnist_5k.TASKS[0].load(), fsdd.DIGIT.load()
         return Splits(
             train=paired(images.train, sounds.train, "train"),
             test=paired(images.test, sounds.test, "test"),

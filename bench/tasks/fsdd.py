@@ -1,8 +1,9 @@
 """Spoken digits: six speakers say each of ten digits fifty times, at 8 kHz (Jackson et al., 2018).
 
-Four problems in one data set: which digit, with the customary split; which digit, by two speakers
+Five problems in one data set: which digit, with the customary split; which digit, by two speakers
 who were never heard (three pairs, so that everybody is tested once); which speaker, with the
-customary split; and which speaker, trained on the digits 0 to 4 and tested on 5 to 9.
+customary split; which speaker, trained on the digits 0 to 4 and tested on 5 to 9; and what is said,
+as words.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from bench.core.asset import Asset, Source, Unpack
 from bench.core.errors import DataError
-from bench.core.task import Modality, Split, Splits, TaskSpec
+from bench.core.task import Modality, Split, Splits, TaskKind, TaskSpec
 from bench.tasks._dataset import Dataset
 from bench.tasks._media import Media
 
@@ -22,6 +23,7 @@ COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 FOLDER = f"free-spoken-digit-dataset-{COMMIT}/recordings/"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 DIGITS = tuple("0123456789")
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 HELD_OUT = {"a": ("george", "jackson"), "b": ("lucas", "nicolas"), "c": ("theo", "yweweler")}
 TEST_INDICES = 5
 """The first recordings of each digit and speaker are the customary test split."""
@@ -90,7 +92,14 @@ def reader(
     return read
 
 
-def spec_of(name: str, summary: str, train: int, test: int, classes: int) -> TaskSpec:
+def spec_of(
+    name: str,
+    summary: str,
+    train: int,
+    test: int,
+    classes: int,
+    kind: TaskKind = TaskKind.CLASSIFICATION,
+) -> TaskSpec:
     """The description of one of the problems."""
     return TaskSpec(
         name=name,
@@ -101,6 +110,8 @@ def spec_of(name: str, summary: str, train: int, test: int, classes: int) -> Tas
         train_size=train,
         test_size=test,
         classes=classes,
+        kind=kind,
+        main_metric="word_accuracy" if kind is TaskKind.TRANSCRIPTION else "accuracy",
     )
 
 
@@ -112,11 +123,23 @@ def held_out(speakers: tuple[str, ...]) -> Callable[[Clip], bool]:
     return lambda clip: SPEAKERS[clip[1]] in speakers
 
 
+DIGIT = Dataset(
+    spec_of("fsdd", "Spoken digits of six speakers, customary split", 2_700, 300, 10),
+    reader(DIGITS, lambda clip: clip[0], customary),
+)
 TASKS = (
     Dataset(
-        spec_of("fsdd", "Spoken digits of six speakers, customary split", 2_700, 300, 10),
-        reader(DIGITS, lambda clip: clip[0], customary),
+        spec_of(
+            "fsdd-words",
+            "What is said: digits as words, customary split",
+            2_700,
+            300,
+            10,
+            TaskKind.TRANSCRIPTION,
+        ),
+        reader(WORDS, lambda clip: clip[0], customary),
     ),
+    DIGIT,
     Dataset(
         spec_of("fsdd-speaker", "Who of six speaks, customary split", 2_700, 300, 6),
         reader(SPEAKERS, lambda clip: clip[1], customary),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.core.errors import DataError
-from bench.core.task import Split, Splits, Task, TaskSpec
+from bench.core.task import Split, Splits, Task, TaskKind, TaskSpec
 from bench.tasks._checks import listed
 
 
@@ -64,8 +64,9 @@ def unfit(own: TaskSpec, other: TaskSpec) -> str | None:
     """Why a task cannot be tested on another, as far as descriptions tell; None where it can."""
     if (own.modality, dict(own.parts)) != (other.modality, dict(other.parts)):
         return f"{own.name} is {own.modality}, {other.name} is {other.modality}"
-    if own.kind is not other.kind:
-        return f"{own.name} is {own.kind}, {other.name} is {other.kind}"
+    for spec in (own, other):
+        if spec.kind is not TaskKind.CLASSIFICATION:
+            return f"{spec.name} is {spec.kind}: it has no classes that another task could share"
     if own.classes and other.classes and own.classes != other.classes:
         return f"{own.name} has {own.classes} classes, {other.name} has {other.classes}"
     return None

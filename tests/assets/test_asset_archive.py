@@ -209,3 +209,14 @@ def test_what_a_tree_may_not_hold(tmp_path):
         digest_tree(tmp_path / "absent")
     with pytest.raises(AssetError, match="cannot be read"):
         digest_file(tmp_path / "absent")
+
+
+@pytest.mark.fault(37, "names in an archive that no encoding reads")
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    """Found by fuzzing: the flag says UTF-8, the bytes do not."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("m/é.txt", b"x")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xb6\xb6"))
+    with pytest.raises(AssetError, match="cannot be unpacked"):
+        archive.extract(path, "", tmp_path / "out")

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from bench.core.errors import CellError, DivergedError, NotApplicableError
 from bench.core.identity import item_digest
 from bench.core.method import Job, ManyMethod, Method, Needs, Parameters, Restores, Sized
-from bench.core.task import Modality, Split
+from bench.core.task import Modality, Split, TaskKind
 from bench.methods import registry
 from bench.runner.execute import CellContext
 from tests.trainable import Kit
@@ -113,7 +113,9 @@ def over(which, quick=("finetune",)):
         )
         for name in METHODS
         for modality in (Modality.TEXT, Modality.IMAGE, Modality.AUDIO)
-        if modality in registry()[name].spec.modalities and which(registry()[name].spec)
+        if modality in registry()[name].spec.modalities
+        and TaskKind.CLASSIFICATION in registry()[name].spec.kinds
+        and which(registry()[name].spec)
     ]
     return pytest.mark.parametrize("problem", pairs, indirect=True)
 
@@ -327,7 +329,13 @@ def test_a_backbone_without_weights_cannot_be_trained(name, kit):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in METHODS if Modality.IMAGE not in registry()[name].spec.modalities]
+    "name",
+    [
+        name
+        for name in METHODS
+        if Modality.TEXT in (read := registry()[name].spec.modalities)
+        and Modality.IMAGE not in read
+    ],
 )
 def test_a_method_for_texts_is_not_given_images(name, kit):
     plan = kit.planned([{"name": name}])

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bench.core.draws import draw_items
 from bench.core.errors import SuiteError
 from bench.core.suite import Sampling, TrainRule
-from bench.runner.execute import labelled_items
 from bench.runner.forecast import forecast
+from bench.runner.items import labelled_items
 from bench.runner.report import plan_lines
 from bench.suite_file import parse
 from tests.runner.conftest import digits, plan_of

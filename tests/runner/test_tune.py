@@ -74,6 +74,7 @@ class Pixels:
     """A context whose features are the inputs themselves; `refused` counts those it denies."""
 
     classes, seed, device = 10, 0, "cpu"
+    class_names = tuple("0123456789")
 
     def __init__(self, refused: int = 0):
         self.refused = refused

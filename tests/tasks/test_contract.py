@@ -21,6 +21,7 @@ NAMES = sorted(registry())
 GOLDEN: dict[str, tuple[str, str, str]] = {
     "20newsgroups": ("8f99613147bc", "2df50e60abcb", "54719211a767"),
     "banking77": ("4876811d5514", "ddaebe361fbe", "c28035201a9c"),
+    "digit-pairs": ("137bccdbd511", "8ee0d36ca3f6", "5cf6bd9c68c8"),
     "digits": ("1601e7462fcc", "87612ca8970b", "aabf19bbe464"),
     "fashion-mnist": ("d30fa6ee0644", "b41a06f47937", "98e3bf203b9d"),
     "fsdd": ("69bab70da009", "771af6202ce0", "8f9ad274d80d"),
@@ -29,6 +30,7 @@ GOLDEN: dict[str, tuple[str, str, str]] = {
     "fsdd-held-out-c": ("3fa466bc461a", "ab16a0faf03c", "680f465e0ad4"),
     "fsdd-speaker": ("e46c7d2215d1", "e14e1312e75d", "59c865f2531d"),
     "fsdd-speaker-shift": ("85f70da980cd", "8316a0df421c", "63e66f224e39"),
+    "fsdd-words": ("80446488568f", "771af6202ce0", "8f9ad274d80d"),
     "mnist-5k": ("c1b411d4b5d3", "f569ce517da9", "6f4173959dfb"),
     "reuters-r52": ("c963a7317d0e", "9bfd717cd28f", "fefa82b9731d"),
     "reuters-r8": ("0390e274b028", "1b52e69359e7", "6536931f25ea"),
@@ -70,6 +72,9 @@ def test_inputs_are_of_the_modality(name: str) -> None:
     for split in (splits.train, splits.test):
         if spec.modality is Modality.TEXT:
             assert all(isinstance(item, str) and item for item in split.inputs)
+        elif spec.modality is Modality.SEVERAL:
+            assert all(set(item.parts) == set(spec.parts) for item in split.inputs)
+            assert all(part is not None for item in split.inputs for part in item.parts.values())
         elif spec.modality is Modality.AUDIO:
             assert all(isinstance(item, Sound) and item.rate > 0 for item in split.inputs)
             assert {item.samples.dtype for item in split.inputs} == {np.dtype(np.float32)}

@@ -201,3 +201,11 @@ def test_a_column_of_numbers_is_no_image(tmp_path: Path) -> None:
     uri = write(tmp_path, '{"image": 1, "label": "a"}', "mine.jsonl")
     with pytest.raises(DataError, match="image '1' is not there"):
         load(tmp_path, uri, modality=Modality.IMAGE)
+
+
+def test_of_an_animation_the_first_frame_counts(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (10, 200)]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:], duration=10)
+    found = decode(tmp_path / "x.gif", "x")
+    assert found.shape == (4, 4, 3)
+    assert found[0, 0, 0] < 50

@@ -103,6 +103,15 @@ def test_another_number_of_classes_is_told():
     assert mistakes(raw) == ["task[0].test_on: reuters-r8 has 8 classes, reuters-r52 has 52"]
 
 
+def test_transcripts_are_no_classes():
+    raw = digits()
+    raw["task"] = [{"name": "fsdd-words", "test_on": "fsdd"}]
+    assert mistakes(raw) == [
+        "task[0].test_on: fsdd-words is transcription:"
+        " it has no classes that another task could share"
+    ]
+
+
 def test_own_data_have_another_key_for_it():
     raw = digits()
     raw["task"] = [{"name": "own", "data": "file:a.csv", "test_on": "digits"}]

@@ -1,0 +1,133 @@
+"""Whisper whole: from sounds to words, and the loss of words, for whoever trains it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.backbones.audio import LONGEST_SECONDS
+from bench.backbones.speech import LogMel, whisper_states
+from bench.backbones.waveforms import RATE, PreparedSounds, prepare_sounds
+from bench.core.task import Input
+
+MOST_TOKENS = 200
+"""Of one transcript."""
+AT_ONCE = 8
+"""Clips that are decoded together."""
+
+Tensor = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A tokenizer, and the ids that a transcript begins with, ends with and never has."""
+
+    tokenizer: Any
+    start: tuple[int, ...]
+    end: int
+    never: tuple[int, ...] = ()
+    never_first: tuple[int, ...] = ()
+
+    def ids(self, text: str) -> list[int]:
+        """A transcript as it is learned: after the start, with its end."""
+        found = self.tokenizer(f" {text}", add_special_tokens=False)["input_ids"]
+        return [*self.start, *found, self.end]
+
+
+class WhisperTranscriber:
+    """See `bench.core.backbone.Transcriber`.
+
+    Args:
+        model: transformers' WhisperForConditionalGeneration, on the device.
+        words: its vocabulary.
+        window: seconds that each clip is padded to; None: whole seconds of its own. Untrained
+            decoding needs the 30 that the model was trained with: in short windows it does not end.
+    """
+
+    def __init__(self, model: Any, words: Words, window: int | None = LONGEST_SECONDS) -> None:
+        self.network, self.words, self.window = model, words, window
+        self._front = LogMel(int(model.config.num_mel_bins))
+        self._device = next(model.parameters()).device
+
+    def fresh(self, window: int | None) -> WhisperTranscriber:
+        """A copy to be trained, with windows of its own."""
+        return WhisperTranscriber(copy.deepcopy(self.network), self.words, window)
+
+    def prepare(self, inputs: Sequence[Input]) -> PreparedSounds:
+        return prepare_sounds(inputs, LONGEST_SECONDS)
+
+    def transcribe(self, inputs: Sequence[Input]) -> tuple[str, ...]:
+        """The most likely next token, again and again, of each sound (greedy decoding)."""
+        import torch
+
+        prepared = self.prepare(inputs)
+        found = [""] * len(inputs)
+        windows = np.full_like(prepared.lengths, self.window) if self.window else prepared.lengths
+        with torch.inference_mode():
+            for seconds in np.unique(windows):
+                rows = np.flatnonzero(windows == seconds)
+                for start in range(0, len(rows), AT_ONCE):
+                    some = rows[start : start + AT_ONCE]
+                    said = self._decode(self._states(prepared, some, int(seconds)))
+                    for row, text in zip(some, said, strict=True):
+                        found[row] = text
+        return tuple(found)
+
+    def loss(
+        self, prepared: PreparedSounds, indices: NDArray[np.int64], texts: Sequence[str]
+    ) -> Tensor:
+        """Mean cross entropy of the tokens of `texts` `(b,)`, differentiable."""
+        import torch
+
+        seconds = self.window or int(prepared.lengths[indices].max())
+        rows = [self.words.ids(text)[:MOST_TOKENS] for text in texts]
+        longest = max(map(len, rows))
+        ids = torch.full((len(rows), longest), self.words.end, device=self._device)
+        wanted = torch.full((len(rows), longest), -100, device=self._device)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+            wanted[i, : len(row)] = torch.tensor(row)
+        wanted[:, : len(self.words.start)] = -100  # nobody has to guess the start
+        states = self._states(prepared, indices, seconds)
+        out = self.network.model.decoder(input_ids=ids[:, :-1], encoder_hidden_states=states)
+        scores = self.network.proj_out(out.last_hidden_state)
+        return torch.nn.functional.cross_entropy(
+            scores.float().flatten(0, 1), wanted[:, 1:].flatten(), ignore_index=-100
+        )
+
+    def _states(self, prepared: PreparedSounds, indices: NDArray[np.int64], seconds: int) -> Tensor:
+        waves = [prepared.waves[i][: seconds * RATE] for i in indices]
+        mel = self._front.inputs(waves, seconds)["input"].to(self._device)
+        encoder = self.network.get_encoder()
+        return whisper_states(encoder, {"input": mel.to(encoder.conv1.weight.dtype)})
+
+    def _decode(self, states: Tensor) -> list[str]:
+        import torch
+
+        count = len(states)
+        now = torch.tensor([self.words.start] * count, device=self._device)
+        done = torch.zeros(count, dtype=torch.bool, device=self._device)
+        said: list[list[int]] = [[] for _ in range(count)]
+        past = None
+        for step in range(MOST_TOKENS):
+            out = self.network.model.decoder(
+                input_ids=now, encoder_hidden_states=states, past_key_values=past, use_cache=True
+            )
+            past = out.past_key_values
+            scores = self.network.proj_out(out.last_hidden_state[:, -1]).float()
+            scores[:, list(self.words.never)] = float("-inf")
+            if step == 0:
+                scores[:, list(self.words.never_first)] = float("-inf")
+            chosen = scores.argmax(dim=1)
+            done |= chosen == self.words.end
+            for i in torch.nonzero(~done).flatten().tolist():
+                said[i].append(int(chosen[i]))
+            if bool(done.all()):
+                break
+            now = chosen[:, None]
+        return [self.words.tokenizer.decode(ids, skip_special_tokens=True) for ids in said]

@@ -1,0 +1,103 @@
+"""Speech recognition with a tiny Whisper: it learns words, and what it says is kept as counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast, WhisperConfig, WhisperForConditionalGeneration
+
+from bench.backbones.transcriber import WhisperTranscriber, Words
+from bench.core.errors import NotApplicableError
+from bench.core.method import Transcribes
+from bench.core.scoring import all_scores
+from bench.core.task import Sound, Split
+from bench.core.transcripts import edits
+from bench.methods import registry
+from bench.store.predictions import from_bytes, items_of_edits, to_bytes, values_of
+from tests.trainable import RATE, SWEEPS, save_tokenizer, sweep
+
+NAMES = tuple(SWEEPS)
+
+
+@pytest.fixture(scope="module")
+def transcriber(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    count = save_tokenizer(folder, list(NAMES))
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    torch.manual_seed(0)
+    layers = {"encoder_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 64}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 64}
+    config = WhisperConfig(d_model=32, vocab_size=count, init_std=0.1, **layers, **heads,
+                           decoder_start_token_id=2, bos_token_id=2, eos_token_id=3,
+                           pad_token_id=3)  # fmt: skip
+    model = WhisperForConditionalGeneration(config).eval()
+    return WhisperTranscriber(model, Words(tokenizer, (2,), 3), window=1)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr("bench.backbones.transcriber.MOST_TOKENS", 8)
+
+
+class Context:
+    """What the method asks of its context."""
+
+    class_names, seed, device, mixed = NAMES, 0, "cpu", None
+
+    def __init__(self, transcriber):
+        self.transcriber = lambda: transcriber
+
+    def scratch(self):
+        return None
+
+    def progress(self, *_):
+        return None
+
+
+def split(first, last):
+    rows = [(kind, i) for i in range(first, last) for kind in SWEEPS]
+    targets = np.array([NAMES.index(kind) for kind, _ in rows], dtype=np.int64)
+    return Split([Sound(sweep(kind, i), RATE) for kind, i in rows], targets)
+
+
+def test_it_learns_to_write_words(transcriber):
+    method, test = registry()["finetune-transcribe"], split(20, 30)
+    parameters = {**method.spec.defaults, "least_steps": 80, "learning_rate": 3e-3}
+    before = transcriber.network.proj_out.weight.clone()
+    fitted = method.fit(parameters, split(0, 20), None, Context(transcriber))
+    assert torch.equal(transcriber.network.proj_out.weight, before)  # it trained a copy
+    assert isinstance(fitted, Transcribes)
+    said = fitted.transcribe(test.inputs)
+    scores = all_scores(said, test.targets, NAMES)
+    assert scores["word_accuracy"] > 0.6
+    alone = [fitted.transcribe([sound]).texts[0] for sound in test.inputs[:6]]
+    assert alone == list(said.texts[:6])
+    assert fitted.size().trained > 0
+    with pytest.raises(NotApplicableError):
+        fitted.predict(test.inputs)
+
+
+def test_untrained_it_says_something_of_everything(transcriber):
+    method = registry()["transcribe"]
+    fitted = method.fit({}, split(0, 1), None, Context(transcriber))
+    said = fitted.transcribe(split(0, 3).inputs)
+    said.check(9, 3)
+    assert fitted.size().trained == 0
+
+
+@pytest.mark.parametrize("what", ["decoder", "bias", "norm"])
+def test_parts_that_may_change(transcriber, what):
+    method = registry()["finetune-transcribe"]
+    parameters = {**method.spec.defaults, "least_steps": 2, "epochs": 1, "trainable": what}
+    fitted = method.fit(parameters, split(0, 2), None, Context(transcriber))
+    whole = sum(p.numel() for p in transcriber.network.parameters())
+    assert 0 < fitted.size().trained < whole
+
+
+def test_counts_survive_the_store():
+    found = edits(["one two", "", "a b c d e"], ["one", "two three", "a"])
+    items = from_bytes(to_bytes(items_of_edits(found)), "x")
+    word, char = values_of(("word_accuracy", "char_accuracy"), items)
+    assert word.mean() == pytest.approx(1 - found.word_errors.sum() / found.words.sum())
+    assert char.mean() == pytest.approx(1 - found.char_errors.sum() / found.chars.sum())
