@@ -106,10 +106,8 @@ def test_another_number_of_classes_is_told():
 def test_transcripts_are_no_classes():
     raw = digits()
     raw["task"] = [{"name": "fsdd-words", "test_on": "fsdd"}]
-    assert mistakes(raw) == [
-        "task[0].test_on: fsdd-words is transcription:"
-        " it has no classes that another task could share"
-    ]
+    said = "fsdd-words is transcription: it has no classes that another task could share"
+    assert mistakes(raw) == [f"task[0].test_on: {said}"]
 
 
 def test_own_data_have_another_key_for_it():
