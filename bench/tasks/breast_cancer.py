@@ -84,7 +84,7 @@ TASKS = (
     ),
     Dataset(
         spec_of(
-            "breast-cancer-text", Modality.TEXT, "The rows of breast-cancer written out", 300.0
+            "breast-cancer-text", Modality.TEXT, "The rows of breast-cancer written out", 270.0
         ),
         reader(words),
     ),

@@ -74,7 +74,9 @@ TASKS = (
         reader(numbers),
     ),
     Dataset(
-        spec_of("german-credit-text", Modality.TEXT, "The rows of german-credit written out", 180.0),
+        spec_of(
+            "german-credit-text", Modality.TEXT, "The rows of german-credit written out", 168.0
+        ),
         reader(words),
     ),
 )
