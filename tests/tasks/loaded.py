@@ -13,7 +13,7 @@ from bench.core.task import Split, Splits
 from bench.tasks import registry
 
 FSDD = frozenset(name for name in registry() if name.startswith("fsdd"))
-FROM_MIRROR = frozenset({"banking77", "fashion-mnist", "trec"}) | FSDD
+FROM_MIRROR = frozenset({"banking77", "digit-pairs", "fashion-mnist", "trec"}) | FSDD
 """Their source is no package index: not every machine that runs the tests reaches it."""
 
 
