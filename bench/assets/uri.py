@@ -25,7 +25,10 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class PypiUri:
-    """`pypi:NAME==VERSION#member`: a file of a wheel, or a folder of it (ending in `/`)."""
+    """`pypi:NAME==VERSION#member`: a file of a wheel, or a folder of it (ending in `/`).
+
+    Where a package has no wheel, of its source distribution, without the folder around it all.
+    """
 
     name: str
     version: str

