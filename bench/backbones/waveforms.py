@@ -47,6 +47,8 @@ def prepare_sounds(
     """
     waves, truncated = [], []
     for sound in sounds:
+        if trim_db is None:  # what is cut off later need not be resampled
+            sound = Sound(sound.samples[: (longest + 1) * sound.rate], sound.rate)  # noqa: PLW2901
         wave = resampled(sound)
         wave = wave if trim_db is None else trimmed(wave, trim_db)
         truncated.append(len(wave) > longest * RATE)
