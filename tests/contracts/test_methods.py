@@ -105,7 +105,7 @@ def marks_of(name, modality, quick):
     return [pytest.mark.slow] if long and name not in quick else []
 
 
-def over(which, quick=("finetune",)):
+def over(which, quick=()):
     """Every method that `which` holds for, on every modality that there is a task of."""
     pairs = [
         pytest.param(
@@ -237,7 +237,7 @@ def test_one_label_a_class_is_enough(problem):
     predictions.check(len(problem.test), problem.classes)
 
 
-@over(lambda spec: True, quick=())
+@every_method
 def test_every_point_of_the_search_space_works(problem):
     some, context = problem.test.take(np.arange(20)), problem.at(problem.train)
     pinned = QUICK.get(problem.method.spec.name, {})

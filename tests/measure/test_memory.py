@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bench.measure import Peak, bytes_peak, peak, reset_peak
 
 
@@ -57,9 +55,7 @@ def test_a_cpu_has_a_resident_set_alone():
     reset_peak()
     before = peak()
     assert (before.bytes_allocated, before.bytes_reserved) == (None, None)
-    block = np.ones(30_000_000)  # 240 MB
-    assert peak().bytes_resident - before.bytes_resident > 2e8
-    assert block.nbytes > 2e8
+    assert before.bytes_resident > 1e7  # that it follows what is used: test_measure.py
 
 
 def test_where_the_system_does_not_tell_it_is_none(monkeypatch, tmp_path):
