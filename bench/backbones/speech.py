@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,16 +130,20 @@ class ConvertedWhisper:
         precision: Precision,
         calibration: Sequence[Input],  # noqa: ARG002 -- layer norms need none
     ) -> Backbone:
-        from transformers import WhisperForConditionalGeneration
-
         from bench.assets import resolve
 
         (folder,) = resolve(self.spec.assets[0]).values()
+        return whisper_encoder(self.spec, self._weights(folder).model, device, precision)
+
+    def _weights(self, folder: Path) -> Any:
+        """The whole model in float32, or its untrained twin."""
+        from transformers import WhisperForConditionalGeneration
+
         model = whisper(folder / "model.bin")
         if self.spec.weights is Weights.RANDOM:
             seed_random_weights(self.spec)
             model = WhisperForConditionalGeneration(model.config)
-        return whisper_encoder(self.spec, model.model, device, precision)
+        return model
 
     def transcriber(self, device: str) -> Transcriber:
         """The whole model, in float32."""
@@ -153,7 +158,7 @@ class ConvertedWhisper:
         names = ("<|startoftranscript|>", "<|notimestamps|>", "<|endoftext|>")
         start, plain, end = tokenizer.convert_tokens_to_ids(list(names))
         vocabulary = tokenizer.vocab_size + len(tokenizer.get_added_vocab())
-        model = whisper(folder / "model.bin").to(device).eval()
+        model = self._weights(folder).to(device).eval()
         never = {*config["suppress_ids"], *range(end + 1, min(vocabulary, model.config.vocab_size))}
         first = tuple(config["suppress_ids_begin"])
         return WhisperTranscriber(
@@ -221,6 +226,11 @@ class SpeechPlugin:
         model = WhisperForConditionalGeneration.from_pretrained(
             str(folder), trust_remote_code=False, use_safetensors=True
         )
+        if self.spec.weights is Weights.RANDOM:
+            kept = model.generation_config
+            seed_random_weights(self.spec)
+            model = WhisperForConditionalGeneration(config)
+            model.generation_config = kept
         start, end = tokenizer.prefix_tokens, int(tokenizer.eos_token_id)
         kept = model.generation_config
         special = range(end + 1, int(config.vocab_size))

@@ -22,7 +22,7 @@ from bench.core.suite import (
     Suite,
     TaskEntry,
 )
-from bench.core.task import Modality, Task
+from bench.core.task import Modality, Task, TaskKind
 from bench.runner import wiring
 from bench.runner.check import check, check_whole
 from bench.suite_file import Draft
@@ -151,6 +151,8 @@ class _Grid:
         fitting = self._fitting(task, backbone, note=True)
         for entry, method in fitting:
             self._cells(task, backbone, entry, method, None)
+        if self.tasks[task.key].spec.kind is not TaskKind.CLASSIFICATION:
+            return  # what controls must do is told by kappa and by classes
         for control in (Control.SHUFFLED_LABELS, Control.SELF):
             if control in self.suite.controls:
                 for entry, method in fitting[:1]:
@@ -203,7 +205,9 @@ class _Grid:
         return found if isinstance(found, str) else _unfit(built, method)
 
     def control(self, task: TaskEntry, backbone: BackboneEntry, control: Control) -> None:
-        """The first fitting method alone, as a control."""
+        """The first fitting method alone, as a control; of transcripts there are none."""
+        if self.tasks[task.key].spec.kind is not TaskKind.CLASSIFICATION:
+            return
         for entry, method in self._fitting(task, backbone, note=False)[:1]:
             self._cells(task, backbone, entry, method, control)
 

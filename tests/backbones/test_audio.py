@@ -15,6 +15,7 @@ from bench.backbones import build, registry
 from bench.backbones.ctranslate2 import read_variables, whisper
 from bench.backbones.speech import LogMel, whisper_states
 from bench.backbones.waveforms import RATE, prepare_sounds, resampled, trimmed
+from bench.core.backbone import Weights
 from bench.core.errors import UserError
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Modality, Sound
@@ -146,3 +147,13 @@ def test_trimming_is_part_of_the_identity(tmp_path):
         for how in ({}, {"trim_db": 40.0}, {"layer": 2}, {"pooling": "max"}, {"max_length": 3})
     ]
     assert len({str(plugin.spec.identity) for plugin in plugins}) == 5
+
+
+def test_the_untrained_twin_writes_with_untrained_weights(tmp_path):
+    def weight(**how):
+        plugin = build(BackboneEntry(name="whisper-tiny-en", **how), tmp_path, {})
+        return plugin.transcriber("cpu").network.model.decoder.layers[0].fc1.weight.detach()
+
+    trained, twin, again = weight(), weight(weights=Weights.RANDOM), weight(weights=Weights.RANDOM)
+    assert (trained - twin).abs().max() > 1e-2
+    assert torch.equal(twin, again)

@@ -2,8 +2,6 @@
 
 import time
 
-import pytest
-
 from bench.runner.progress import Quiet
 from bench.runner.run import Options, run_suite
 
@@ -34,16 +32,12 @@ class Clock(Quiet):
         self.times.append(time.perf_counter())
 
 
-@pytest.fixture
-def overhead(tmp_path, suite_file, monkeypatch):
-    """Seconds a cell beside its phases, without the first ten cells (imports, data)."""
+def test_a_run_of_small_cells(benchmark, tmp_path, suite_file, monkeypatch):
+    """The whole run is timed; beside it what a cell costs beyond its phases, without the first ten
+    (imports, data): `extra_info` in the stored file."""
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    clock = Clock()
-    outcome = run_suite(suite_file(SUITE), Options(tmp_path / "runs", "cpu", workers=1), clock)
+    clock, options = Clock(), Options(tmp_path / "runs", "cpu", workers=1)
+    outcome = benchmark.pedantic(run_suite, (suite_file(SUITE), options, clock), rounds=1)
     own = [record.seconds for record in outcome.records if record.draw >= 10]
-    return (clock.times[-1] - clock.times[9] - sum(own)) / len(own)
-
-
-def test_overhead_of_a_cell(benchmark, overhead):
-    benchmark.extra_info["milliseconds_a_cell"] = round(1e3 * overhead, 2)
-    benchmark.pedantic(time.sleep, (overhead,), rounds=3)  # so that it stands in the table
+    beside = (clock.times[-1] - clock.times[9] - sum(own)) / len(own)
+    benchmark.extra_info["milliseconds_a_cell"] = round(1e3 * beside, 2)

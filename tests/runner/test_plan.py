@@ -160,3 +160,14 @@ def test_every_shipped_suite_can_be_planned(path):
     suite = validated(read(path))
     assert suite.name == path.stem
     assert make_plan(suite, {}).cells
+
+
+def test_transcripts_have_no_controls():
+    """What controls must do is told by kappa and by classes."""
+    raw = {
+        "suite": {"name": "x", "controls": ["shuffled-labels", "random-weights", "self"]},
+        "task": [{"name": "fsdd-words"}],
+        "backbone": [{"name": "whisper-tiny-en"}],
+        "method": [{"name": "transcribe"}],
+    }
+    assert [cell.control for cell in plan_of(raw).cells] == [None]
