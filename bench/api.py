@@ -165,6 +165,7 @@ def throughput(
     items: int | None = None,
     length: int | None = None,
     sweep: bool | None = None,
+    compile: bool = False,  # noqa: A002 -- torch's own word, as in a suite
     report: Callable[[str], None] | None = None,
 ) -> Throughput:
     """Time feature extraction of one backbone: end to end, on the device, with warm token ids.
@@ -179,6 +180,7 @@ def throughput(
         length: of the inputs that a shape makes: tokens of a text (128), seconds of a clip (10).
         sweep: whether batch budgets are tried; unless given, where that takes no more
             than a minute. What is found is kept, and runs use it.
+        compile: whether torch.compile is in the forward pass.
         report: gets a line a step.
 
     Raises:
@@ -200,6 +202,7 @@ def throughput(
         items=items,
         length=length,
         sweep=sweep,
+        compile=compile,
     )
     return time_it(asked, report or (lambda _: None))
 

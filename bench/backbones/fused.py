@@ -12,37 +12,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bench.backbones.attention import Group, by_length, over_all, varlen_kernel
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-Group: TypeAlias = tuple[int, int]
-"""Texts and tokens of each: so many texts of one length."""
 Product: TypeAlias = "Callable[[Tensor], Tensor]"
 Added: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+Pair: TypeAlias = "tuple[Tensor, Tensor]"
 
 PADDED_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 """Position 0 is that of the padding, and real ones begin after it."""
 KINDS = {"bert", *PADDED_POSITIONS}
-SHORT = 96
-"""Tokens up to which batched products beat torch's attention on a CPU (measured at 12 to 128)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer's products with what is fused into them, and its two norms (weight, bias)."""
+    """One layer: its first product, and all that comes after attention."""
 
     query_key_value: Product
-    attended: Added
-    norm: tuple[Tensor, Tensor]
-    up: Product
-    down: Added
-    norm_after: tuple[Tensor, Tensor]
+    rest: Callable[[Tensor, Tensor], Tensor]  # what was seen `(t, d)` and the states before
 
 
 class Fused:
-    """The forward pass of an encoder over texts that stand one after another."""
+    """The forward pass of an encoder over texts that stand one after another.
 
-    def __init__(self, model: Any) -> None:
+    `varlen` says that it wants the offsets of texts. With a `backend` of torch.compile all that
+    is between two attentions is compiled, and nothing is packed for oneDNN.
+    """
+
+    def __init__(self, model: Any, backend: str | None = None) -> None:
         config = model.config
         self.heads, self.eps = config.num_attention_heads, config.layer_norm_eps
         self._config, self._model = config, model
@@ -52,30 +51,33 @@ class Fused:
         if (types := getattr(embeddings, "token_type_embeddings", None)) is not None:
             positions = positions + types.weight.detach()[0]
         self._positions = positions
-        self._norm = _norm(embeddings.LayerNorm)
-        self._layers = [_layer(layer) for layer in model.encoder.layer]
+        self._norm = _pair(embeddings.LayerNorm)
+        self._kernel = None  # positions or biases of the other kinds go by the length
+        if config.model_type == "bert":
+            self._kernel = varlen_kernel(self._words, self.heads)
+        self.varlen = self._kernel is not None
+        make = _layer if backend is None else _compiled(backend)
+        self._layers = [make(layer, self.eps) for layer in model.encoder.layer]
 
-    def __call__(self, ids: Tensor, groups: Sequence[Group]) -> Tensor:
-        """Last hidden states `(t, d)` of the tokens `(t,)` of texts in `groups`, in their order."""
-        import torch
+    def __call__(
+        self, ids: Tensor, groups: Sequence[Group], offsets: Tensor | None = None
+    ) -> Tensor:
+        """Last hidden states `(t, d)` of the tokens `(t,)` of texts in `groups`, in their order.
+
+        `offsets` `(n + 1,)` int32 on the device: where each text begins and ends (`varlen`).
+        """
         from torch.nn.functional import layer_norm
 
-        width = self._words.shape[1]
-        shape = (width,)
-        places, biases = self._places(ids, groups), self._biases(groups)
+        if self._kernel is None or offsets is None:
+            places = self._places(ids, groups)
+            seen = by_length(groups, self.heads, self._biases(groups))
+        else:
+            places = _places_within(offsets, len(ids))
+            seen = over_all(offsets, groups[0][1], self.heads, self._kernel)
         x = self._words[ids] + self._positions[places]
-        x = layer_norm(x, shape, *self._norm, self.eps)
+        x = layer_norm(x, (x.shape[1],), *self._norm, self.eps)
         for layer in self._layers:
-            mixed = layer.query_key_value(x)
-            parts, start = [], 0
-            for (texts, length), bias in zip(groups, biases, strict=True):
-                of = mixed[start : start + texts * length].view(texts, length, 3, self.heads, -1)
-                seen = attend(of.permute(2, 0, 3, 1, 4), bias)
-                parts.append(seen.transpose(1, 2).reshape(texts * length, width))
-                start += texts * length
-            attended = parts[0] if len(parts) == 1 else torch.cat(parts)
-            x = layer_norm(layer.attended(attended, x), shape, *layer.norm, self.eps)
-            x = layer_norm(layer.down(layer.up(x), x), shape, *layer.norm_after, self.eps)
+            x = layer.rest(seen(layer.query_key_value(x)), x)
         return x
 
     def _places(self, ids: Tensor, groups: Sequence[Group]) -> Tensor:
@@ -101,30 +103,16 @@ class Fused:
         return [encoder.compute_position_bias(words.new_empty(1, n, 1)) for _, n in groups]
 
 
-def attend(mixed: Tensor, bias: Tensor | None) -> Tensor:
-    """Attention `(b, heads, s, w)` of query, key and value `(3, b, heads, s, w)`.
-
-    `bias` is added to the scores. Short texts on a CPU go through plain batched products, which
-    take half to four fifths of the time of torch's own kernel up to about a hundred tokens.
-    """
+def _places_within(offsets: Tensor, tokens: int) -> Tensor:
+    """Positions `(t,)` of the tokens in their texts, from where these begin."""
     import torch
-    from torch.nn.functional import scaled_dot_product_attention
 
-    _, texts, heads, length, width = mixed.shape
-    if mixed.device.type != "cpu" or length > SHORT:
-        q, k, v = mixed.unbind(0)
-        return scaled_dot_product_attention(q, k, v, attn_mask=bias)
-    q, k, v = mixed.reshape(3, texts * heads, length, width).unbind(0)
-    if bias is None:
-        added, weight = q.new_empty(1, 1, 1), 0  # weight 0: not read
-    else:
-        added, weight = bias.expand(texts, -1, -1, -1).flatten(0, 1), 1
-    scores = torch.baddbmm(added, q, k.transpose(1, 2), beta=weight, alpha=width**-0.5)
-    seen = torch.bmm(scores.softmax(dim=-1), v)
-    return seen.view(texts, heads, length, width)
+    lengths = offsets.diff()
+    begins = offsets[:-1].repeat_interleave(lengths, output_size=tokens)
+    return torch.arange(tokens, device=offsets.device) - begins
 
 
-def fuse(model: Any) -> Fused | None:
+def fuse(model: Any, backend: str | None = None) -> Fused | None:
     """`model` as one of these, or None where its architecture is another, or adapters are in it:
     their products would be left out."""
     config = model.config
@@ -136,34 +124,79 @@ def fuse(model: Any) -> Fused | None:
         and getattr(config, "position_embedding_type", "absolute") in {"absolute", None}
         and not any(hasattr(module, "base_layer") for module in model.modules())
     )
-    return Fused(model) if known else None
+    return Fused(model, backend) if known else None
 
 
-def _layer(layer: Any) -> Layer:
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """A layer's products and norms, (weight, bias) each."""
+
+    mix: Pair
+    out: Pair
+    norm: Pair
+    up: Pair
+    down: Pair
+    norm_after: Pair
+
+    @classmethod
+    def of(cls, layer: Any) -> _Weights:
+        import torch
+
+        attention = layer.attention
+        if hasattr(attention, "attn"):  # MPNet's names
+            own = attention.attn
+            parts, out, norm = (own.q, own.k, own.v), own.o, attention.LayerNorm
+        else:
+            own = attention.self
+            parts = (own.query, own.key, own.value)
+            out, norm = attention.output.dense, attention.output.LayerNorm
+        weight = torch.cat([part.weight.detach() for part in parts])
+        bias = torch.cat([part.bias.detach() for part in parts])
+        return cls(
+            mix=(weight, bias),
+            out=_pair(out),
+            norm=_pair(norm),
+            up=_pair(layer.intermediate.dense),
+            down=_pair(layer.output.dense),
+            norm_after=_pair(layer.output.LayerNorm),
+        )
+
+
+def _layer(layer: Any, eps: float) -> Layer:
+    """With oneDNN's packed products, where the weights are on a CPU that has them."""
+    from torch.nn.functional import layer_norm
+
+    of = _Weights.of(layer)
+    attended, up, down = _added(*of.out), _product(*of.up, "gelu"), _added(*of.down)
+    shape = of.norm[0].shape
+
+    def rest(seen: Tensor, x: Tensor) -> Tensor:
+        x = layer_norm(attended(seen, x), shape, *of.norm, eps)
+        return layer_norm(down(up(x), x), shape, *of.norm_after, eps)
+
+    return Layer(_product(*of.mix, "none"), rest)
+
+
+def _compiled(backend: str) -> Callable[[Any, float], Layer]:
+    """Layers whose rest is one compiled function of states and weights, the same for all."""
     import torch
+    from torch.nn.functional import gelu, layer_norm, linear
 
-    attention = layer.attention
-    if hasattr(attention, "attn"):  # MPNet's names
-        own = attention.attn
-        parts, out, norm = (own.q, own.k, own.v), own.o, attention.LayerNorm
-    else:
-        own = attention.self
-        parts = (own.query, own.key, own.value)
-        out, norm = attention.output.dense, attention.output.LayerNorm
-    weight = torch.cat([part.weight.detach() for part in parts])
-    bias = torch.cat([part.bias.detach() for part in parts])
-    inner, outer = layer.intermediate.dense, layer.output.dense
-    return Layer(
-        query_key_value=_product(weight, bias, "none"),
-        attended=_added(out.weight.detach(), out.bias.detach()),
-        norm=_norm(norm),
-        up=_product(inner.weight.detach(), inner.bias.detach(), "gelu"),
-        down=_added(outer.weight.detach(), outer.bias.detach()),
-        norm_after=_norm(layer.output.LayerNorm),
-    )
+    @torch.compile(dynamic=True, backend=backend)
+    def rest(seen: Tensor, x: Tensor, of: Sequence[Pair], eps: float) -> Tensor:
+        out, norm, up, down, norm_after = of
+        x = layer_norm(linear(seen, *out) + x, norm[0].shape, *norm, eps)
+        return layer_norm(linear(gelu(linear(x, *up)), *down) + x, norm[0].shape, *norm_after, eps)
+
+    def make(layer: Any, eps: float) -> Layer:
+        of = _Weights.of(layer)
+        pairs = (of.out, of.norm, of.up, of.down, of.norm_after)
+        return Layer(lambda x: linear(x, *of.mix), lambda seen, x: rest(seen, x, pairs, eps))
+
+    return make
 
 
-def _norm(layer: Any) -> tuple[Tensor, Tensor]:
+def _pair(layer: Any) -> Pair:
     return layer.weight.detach(), layer.bias.detach()
 
 

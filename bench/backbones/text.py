@@ -80,14 +80,18 @@ class TextEncoder:
         if self.packs:
             tops, counts = np.unique(-lengths, return_counts=True)
             groups = [(int(n), int(-top)) for top, n in zip(tops, counts, strict=True)]
-            return {"input_ids": torch.from_numpy(flat).long(), "groups": groups}
+            batch = {"input_ids": torch.from_numpy(flat).long(), "groups": groups}
+            if self._fused is not None and self._fused.varlen:
+                offsets = np.concatenate([[0], np.cumsum(lengths)])
+                batch["offsets"] = torch.from_numpy(offsets.astype(np.int32))
+            return batch
         return padded(flat, lengths, self._pad)
 
     def forward(self, batch: dict[str, Any]) -> Any:
         import torch
 
         if self._fused is not None:
-            states = self._fused(batch["input_ids"], batch["groups"])
+            states = self._fused(batch["input_ids"], batch["groups"], batch.get("offsets"))
             pooled = pool_groups(states, batch["groups"], self.spec.pooling)
         else:
             states = self._model(**batch).last_hidden_state
@@ -98,6 +102,13 @@ class TextEncoder:
 
     def module(self) -> Any:
         return self._model
+
+    def compile(self, backend: str) -> None:
+        """The packed forward pass, or the module's own; see `bench.backbones.compiled`."""
+        if self._fused is not None:
+            self._fused = fuse(self._model, backend)
+        else:
+            self._model.compile(dynamic=True, backend=backend)
 
     def trainable(self) -> Trainable:
         return TrainableText(self.spec, copy.deepcopy(self._model), self._tokenizer, self.prepare)

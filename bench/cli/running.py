@@ -155,6 +155,9 @@ def throughput(
             show_default=False,
         ),
     ] = None,
+    compile: Annotated[  # noqa: A002 -- the option's name
+        bool, typer.Option("--compile", help="With torch.compile in the forward pass.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Plain data instead of words.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Write the result here, and a table over all that are.")
@@ -175,6 +178,7 @@ def throughput(
         items=items,
         length=length,
         sweep=sweep,
+        compile=compile,
         report=note,
     )
     if out is not None:

@@ -40,6 +40,7 @@ class Cell:
     pins: dict[str, str] = field(default_factory=dict)
     members: tuple[Cell, ...] = ()  # cells that this one builds on, done before it
     calibrate: bool = False  # whether validation predictions are made for calibration at any rate
+    compile: bool = False  # whether torch.compile is in the backbone's forward pass
     deterministic: bool = False  # whether only deterministic algorithms may be used
     drift: float | None = None  # of a precision that `auto` chose; not part of the identity
 
@@ -52,6 +53,8 @@ class Cell:
             more["members"] = [member.configuration for member in self.members]
         if self.calibrate:
             more["calibrate"] = True
+        if self.compile:
+            more["compile"] = True
         if self.deterministic:
             more["deterministic"] = True
         if self.task.condition:

@@ -158,6 +158,7 @@ class Suite:
     precision: Precision = Precision.FP32
     budget: Budget = field(default_factory=Budget)
     calibrate: bool = False
+    compile: bool = False  # torch.compile in the forward pass of feature extraction
     deterministic: bool = False  # by algorithms that give the same bits every time, or fail
     retries: Annotated[int, Ge(0), Le(10)] = 1  # of failures that can pass: a killed worker
     controls: tuple[Control, ...] = ()

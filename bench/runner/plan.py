@@ -277,6 +277,7 @@ class _Grid:
                         pins=self.pins,
                         members=members,
                         calibrate=self.suite.calibrate,
+                        compile=self.suite.compile and backbone is not None,
                         deterministic=self.suite.deterministic,
                         drift=drift,
                     )

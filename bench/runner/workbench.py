@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench import backbones, tasks
 from bench.backbones import Plugin
+from bench.backbones.compiled import compile_forward
 from bench.core.backbone import (
     Backbone,
     BackboneSpec,
@@ -51,6 +52,21 @@ class Loaded:
     task: Task
     splits: Splits
     duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A backbone, and how it is loaded. `calibration` are inputs for the norms of its twin."""
+
+    plugin: Plugin
+    precision: Precision
+    calibration: Sequence[Input]
+    compile: bool
+
+    def __call__(self, device: str) -> Backbone:
+        """Load it."""
+        found = self.plugin.load(device, self.precision, self.calibration)
+        return compile_forward(found) if self.compile else found
 
 
 @dataclass(slots=True)
@@ -137,6 +153,7 @@ class Workbench:
                 "device": self.device,
                 "extraction": EXTRACTION_VERSION,
                 "calibrated_on": cell.fingerprint if calibrates else None,
+                **({"compile": True} if cell.compile else {}),
             }
         )
         if key not in self._features:
@@ -144,16 +161,15 @@ class Workbench:
                 self._features.pop(next(iter(self._features)))
             self._features[key] = FeatureCache(self._cache / "features", key)
         calibration = calibration_inputs(pool) if calibrates else []
-        return FeatureSource(self, plugin, key, cell.precision, self._features[key], calibration)
+        loading = Loading(plugin, cell.precision, calibration, cell.compile)
+        return FeatureSource(self, loading, key, self._features[key])
 
-    def backbone(
-        self, key: str, plugin: Plugin, precision: Precision, calibration: Sequence[Input]
-    ) -> Backbone:
+    def backbone(self, key: str, loading: Loading) -> Backbone:
         """The loaded backbone of `key`; one is kept."""
         if self._backbone is None or self._backbone[0] != key:
             self._backbone = None
-            self.report(f"loading {plugin.spec.name}", 0, 1)
-            self._backbone = key, plugin.load(self.device, precision, calibration)
+            self.report(f"loading {loading.plugin.spec.name}", 0, 1)
+            self._backbone = key, loading(self.device)
         return self._backbone[1]
 
     def language_model(self, key: str, load: Callable[[], LanguageModel]) -> LanguageModel:
@@ -189,14 +205,12 @@ class FeatureSource:
     def __init__(
         self,
         bench: Workbench,
-        plugin: Plugin,
+        loading: Loading,
         key: str,
-        precision: Precision,
         cache: FeatureCache,
-        calibration: Sequence[Input],
     ) -> None:
-        self._bench, self._plugin, self.key = bench, plugin, key
-        self._precision, self._cache, self._calibration = precision, cache, calibration
+        self._bench, self._loading, self.key, self._cache = bench, loading, key, cache
+        self._plugin, self._precision = loading.plugin, loading.precision
         self._asked: dict[bytes, None] = {}
         self.meter = Meter()
 
@@ -225,11 +239,10 @@ class FeatureSource:
         return max(float(self._facts()[:, 0].sum()) - self.meter.seconds, 0.0)
 
     def trainable(self) -> Trainable:
-        """A fresh copy of the backbone in float32, to be trained."""
+        """A fresh copy of the backbone in float32, to be trained (and not compiled)."""
         key = self.key if self._precision is Precision.FP32 else f"{self.key} in float32"
-        return self._bench.backbone(
-            key, self._plugin, Precision.FP32, self._calibration
-        ).trainable()
+        loading = replace(self._loading, precision=Precision.FP32)
+        return self._bench.backbone(key, loading).trainable()
 
     def language_model(self) -> LanguageModel:
         """The backbone as a language model; one is kept.
@@ -267,7 +280,7 @@ class FeatureSource:
         return self._cache.take(digests)
 
     def _extract(self, inputs: list[Input], digests: list[bytes]) -> None:
-        backbone = self._bench.backbone(self.key, self._plugin, self._precision, self._calibration)
+        backbone = self._bench.backbone(self.key, self._loading)
         name, total = self._plugin.spec.name, len(inputs)
         self._bench.report(f"extracting with {name}", 0, total)
         extracted = extract(

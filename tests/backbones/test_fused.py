@@ -1,5 +1,7 @@
 """Packed and fused is the same as transformers' own forward pass, for each text by itself."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,8 @@ from transformers import (
     RobertaModel,
 )
 
-from bench.backbones.fused import attend, fuse
+from bench.backbones.attention import attend, by_length, over_all, varlen_kernel
+from bench.backbones.fused import fuse
 from bench.backbones.pooling import pool_groups
 from bench.core.backbone import Pooling
 
@@ -88,6 +91,72 @@ def test_attention_is_torchs_at_every_length(length, biased):
     bias = torch.randn(1, 4, length, length) if biased else None
     wanted = torch.nn.functional.scaled_dot_product_attention(*mixed, attn_mask=bias)
     np.testing.assert_allclose(attend(mixed, bias), wanted, atol=1e-5)
+
+
+def one_text_at_a_time(q, k, v, begins, ends, longest, longest_too):
+    """What a varlen kernel has to give, from its arguments alone."""
+    assert begins is ends
+    assert longest == longest_too == int(begins.diff().max())
+    parts = []
+    for start, stop in pairwise(begins.tolist()):
+        of = [x[start:stop].transpose(0, 1) for x in (q, k, v)]
+        parts.append(torch.nn.functional.scaled_dot_product_attention(*of).transpose(0, 1))
+    return torch.cat(parts)
+
+
+def offsets_of(groups):
+    lengths = torch.tensor([0, *(length for n, length in groups for _ in range(n))])
+    return lengths.cumsum(0).int()
+
+
+def test_one_kernel_over_all_texts_sees_what_each_length_does():
+    torch.manual_seed(0)
+    mixed = torch.randn(int(offsets_of(GROUPS)[-1]), 3 * 32)
+    usual = by_length(GROUPS, 4, [None] * len(GROUPS))(mixed)
+    found = over_all(offsets_of(GROUPS), GROUPS[0][1], 4, one_text_at_a_time)(mixed)
+    np.testing.assert_allclose(found, usual, atol=1e-6)
+
+
+def test_with_a_varlen_kernel_the_states_are_the_same(monkeypatch):
+    model, ids = made("bert"), torch.cat(tokens())
+    with torch.inference_mode():
+        usual = fuse(model)(ids, GROUPS)
+        monkeypatch.setattr("bench.backbones.fused.varlen_kernel", lambda *_: one_text_at_a_time)
+        packed = fuse(model)
+        assert packed.varlen
+        np.testing.assert_allclose(packed(ids, GROUPS, offsets_of(GROUPS)), usual, atol=1e-5)
+
+
+def test_a_cpu_has_no_varlen_kernel():
+    assert varlen_kernel(torch.zeros(10, 32, dtype=torch.bfloat16), 4) is None
+    assert not fuse(made("bert")).varlen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_it_is_the_same(kind):
+    """Without code generation: what Dynamo traces, for texts of other lengths, too."""
+    model, ids = made(kind), torch.cat(tokens())
+    with torch.inference_mode():
+        compiled, usual = fuse(model, "eager"), fuse(model)
+        for groups, some in ((GROUPS, ids), (GROUPS[:2], ids[:61])):
+            np.testing.assert_allclose(compiled(some, groups), usual(some, groups), atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_on_a_gpu_the_packed_kernel_is_as_near_to_the_truth_as_lengths_apart(dtype):
+    model, ids = made("bert", hidden_size=128, num_attention_heads=4).cuda(), torch.cat(tokens())
+    ids, offsets = ids.cuda(), offsets_of(GROUPS).cuda()
+    with torch.inference_mode():
+        true = fuse(model)(ids, GROUPS)
+        half = fuse(model.to(dtype))
+        assert half.varlen
+        apart, packed = half(ids, GROUPS), half(ids, GROUPS, offsets)
+        compiled = fuse(model, "inductor")(ids, GROUPS, offsets)
+    usual = (apart - true).norm()
+    assert (packed - true).norm() < 1.2 * usual
+    assert (compiled - true).norm() < 1.2 * usual
 
 
 def test_other_architectures_are_left_alone():

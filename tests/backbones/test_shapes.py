@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModel
 
 from bench.backbones import registry
+from bench.backbones.compiled import compile_forward
 from bench.backbones.shapes import (
     BERT_BASE,
     MINILM_L6,
@@ -115,6 +117,22 @@ def test_texts_go_through_the_fused_path_and_agree_with_the_usual_one():
         for row, ids in zip(found.features, inputs, strict=True):
             states = backbone.module()(torch.from_numpy(ids)[None].long()).last_hidden_state
             np.testing.assert_allclose(row, states[0].mean(0), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call")  # to caches inside transformers
+@pytest.mark.parametrize("plugin", TINY, ids=id_of)
+def test_compiled_it_is_the_same(plugin):
+    """Without code generation: what is under test is that every forward pass can be traced."""
+    torch._dynamo.reset()
+    inputs = plugin.inputs(3)
+    usual = extract(plugin.load("cpu", Precision.FP32, []), inputs, "cpu").features
+    compiled = compile_forward(plugin.load("cpu", Precision.FP32, []), "eager")
+    counter = torch._dynamo.testing.CompileCounter()
+    counted = compile_forward(plugin.load("cpu", Precision.FP32, []), counter)
+    np.testing.assert_allclose(extract(compiled, inputs, "cpu").features, usual, atol=1e-5)
+    extract(counted, inputs, "cpu")
+    assert counter.frame_count > 0
+    copy.deepcopy(compiled.module())  # what is trained is a copy
 
 
 def test_a_longer_text_is_cut():

@@ -450,8 +450,8 @@ def test_a_text_backbone_that_does_not_pack_has_padding(folder, monkeypatch):
     """Without the fused path there are padded batches, and the share is told."""
     usual = module._Run._load
 
-    def plain(run, precision):
-        backbone = usual(run, precision)
+    def plain(run, precision, **more):
+        backbone = usual(run, precision, **more)
         backbone._fused, backbone.packs = None, False
         return backbone
 

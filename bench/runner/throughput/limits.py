@@ -53,7 +53,9 @@ class Cost:
         return sum(of(int(n)) * int(count) for n, count in pairs) / max(len(lengths), 1)
 
 
-def cost_of(backbone: Backbone, batch: Any, width: int, precision: Precision, device: str) -> Cost:
+def cost_of(
+    backbone: Backbone, batch: Any, width: int, precision: Precision, device: str, *, compiled: bool
+) -> Cost:
     """What `backbone` has to compute, from its configuration; `batch` is one of its batches."""
     config = _config(backbone)
     encoder, spec = _encoder(config), backbone.spec
@@ -71,7 +73,8 @@ def cost_of(backbone: Backbone, batch: Any, width: int, precision: Precision, de
             flops=(lambda units: units * flops) if flops else None,
         )
     size = 4 if precision is Precision.FP32 else 2
-    fused_here = backbone.packs and device == "cpu"  # elsewhere GELU and residuals are apart
+    # elsewhere GELU and residuals are apart
+    fused_here = compiled or (backbone.packs and device == "cpu")
     moved = encoder.bytes_per_token(bytes_per_value=size, fused=fused_here)
     shape = {"width": encoder.width, "feed_forward": encoder.inner}
     if spec.modality is Modality.TEXT:
@@ -142,10 +145,10 @@ def packed_product(shape: Shape, precision: Precision) -> Callable[[int], object
 
 
 def packed_timing(
-    measured: Ceiling, backbone: Backbone, watch: Stopwatch, rule: StopRule
+    measured: Ceiling, backbone: Backbone, watch: Stopwatch, rule: StopRule, *, compiled: bool
 ) -> Timing | None:
     """The packed product at the model's shape, where the backbone's forward pass has it."""
-    uses = backbone.packs and measured.device == "cpu"
+    uses = backbone.packs and measured.device == "cpu" and not compiled
     work = packed_product(measured.feed_forward_shape, measured.precision) if uses else None
     return None if work is None else measure(work, watch, rule, cycle=OPERANDS)
 

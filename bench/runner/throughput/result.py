@@ -145,6 +145,7 @@ class Throughput:
     checked: Checked
     clock: ClockCheck | None
     provenance: Provenance
+    compiled: bool
     cores: int
     matmul: str
     load_average: float | None
@@ -152,9 +153,11 @@ class Throughput:
 
     @property
     def file_name(self) -> str:
-        """Of the JSON file: backbone, inputs, precision and kind of device."""
+        """Of the JSON file: backbone, inputs, precision, whether compiled, and kind of device."""
         inputs = self.task or f"{self.length}"
-        words = (self.backbone, inputs, self.provenance.precision, self.provenance.device)
+        compiled = ("compiled",) if self.compiled else ()
+        at = self.provenance
+        words = (self.backbone, inputs, at.precision, *compiled, at.device)
         return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", word) for word in words) + ".json"
 
     def plain(self) -> dict[str, Any]:

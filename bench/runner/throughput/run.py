@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.assets import cache_folder
+from bench.backbones.compiled import compile_forward
 from bench.core.backbone import Backbone
 from bench.core.errors import CellError, UserError
 from bench.core.suite import Precision
@@ -74,6 +75,9 @@ def throughput(asked: Asked, say: Say = lambda _: None, pace: Pace | None = None
             return _Run(asked, chosen, device, inputs, say, pace or PACE)()
     except torch.OutOfMemoryError as error:
         raise UserError(f"{chosen.label}: one item alone does not fit into {device}") from error
+    except torch._dynamo.exc.TorchDynamoException as error:  # noqa: SLF001 -- its only name
+        cause = str(error).strip().splitlines()[0]
+        raise UserError(f"{chosen.label} could not be compiled: {cause}") from error
     except CellError as error:
         raise UserError(str(error)) from error
 
@@ -87,7 +91,7 @@ class _Run:
         self.asked, self.chosen, self.device = asked, chosen, device
         self.inputs, self.say, self.pace = inputs, say, pace
         self.load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-        self.backbone = self._load(asked.precision)
+        self.backbone = self._load(asked.precision, compiled=asked.compile)
         self.unit = UNITS[self.backbone.spec.modality]
         self.prepared = self.backbone.prepare(inputs.inputs)
         self.lengths: NDArray[np.int64] = self.prepared.lengths
@@ -120,7 +124,8 @@ class _Run:
         budget = first.budget  # smaller where memory was short
         one = self.backbone.collate(self.prepared, parts[0][:1])
         width = first.features.shape[1]
-        cost = cost_of(self.backbone, one, width, self.asked.precision, self.device)
+        asked, compiled = self.asked, self.asked.compile
+        cost = cost_of(self.backbone, one, width, asked.precision, self.device, compiled=compiled)
         say("measuring what the device can do")
         ceiling, packed = self._ceiling(cost, budget)
         say("timing end to end")
@@ -174,15 +179,16 @@ class _Run:
             checked=checked,
             clock=self._clocks(device) if self.device == "cuda" else None,
             provenance=provenance(self.device, self.asked.precision.value, deterministic=False),
+            compiled=compiled,
             cores=_cores(),
             matmul=_matmul(),
             load_average=self.load_average,
             processor_share=used_up / (spent * _threads()),
         )
 
-    def _load(self, precision: Precision) -> Backbone:
-        plugin = self.chosen.plugin
-        return plugin.load(self.device, precision, self.inputs.inputs[:0])
+    def _load(self, precision: Precision, *, compiled: bool = False) -> Backbone:
+        found = self.chosen.plugin.load(self.device, precision, self.inputs.inputs[:0])
+        return compile_forward(found) if compiled else found
 
     def _some(self, part: Part) -> Sequence[Input]:
         return [self.inputs.inputs[i] for i in part]
@@ -229,7 +235,8 @@ class _Run:
             rule=pace.ceiling_rule,
             watch=watch,
         )
-        return found, packed_timing(found, self.backbone, watch, pace.ceiling_rule)
+        rule, compiled = pace.ceiling_rule, self.asked.compile
+        return found, packed_timing(found, self.backbone, watch, rule, compiled=compiled)
 
     def _end_to_end(self, parts: Sequence[Part], budget: int) -> tuple[Speed, Calls, Joules]:
         """The first number, and the energy of all its calls, with more of them if it was short."""
@@ -273,8 +280,8 @@ class _Run:
         return found
 
     def _drift(self, part: Part, budget: int, first: Extracted) -> Drift | None:
-        """Cosines with the same backbone in float32."""
-        if self.asked.precision is Precision.FP32:
+        """Cosines with the same backbone in float32, as it is loaded."""
+        if self.asked.precision is Precision.FP32 and not self.asked.compile:
             return None
         self.say("comparing with fp32")
         some = part[:DRIFT_ITEMS]

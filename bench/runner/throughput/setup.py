@@ -40,6 +40,7 @@ class Asked:
     task: str | None = None
     device: str = "auto"
     precision: Precision = Precision.FP32
+    compile: bool = False
     items: int | None = None
     length: int | None = None
     sweep: bool | None = None

@@ -44,7 +44,7 @@ def screen(found: Throughput) -> str:
     load = _number(found.load_average)
     parts = f"a sample is one of {each.parts} parts of {each.items:,}"
     lines = [
-        f"{found.backbone} on {inputs}, {at.precision}",
+        f"{found.backbone} on {inputs}, {at.precision}{', compiled' if found.compiled else ''}",
         f"{at.device}: {at.device_name}, {at.threads} threads, load before {load}",
         f"{found.items:,} distinct inputs{mean}{repeats}; {parts}",
         "",
@@ -123,7 +123,7 @@ def _row(of: Mapping[str, Any]) -> Iterable[str]:
         of["task"] or f"random, {of['length']} {_length_of(of['modality'])}",
         at["device_name"],
         str(at["threads"]),
-        at["precision"],
+        at["precision"] + (", compiled" if of.get("compiled") else ""),  # before it could be: no
         _interval(Rate(**of["end_to_end"]["items_per_second"])),
         _interval(Rate(**of["device"]["items_per_second"])),
         _interval(Rate(**warm["items_per_second"])) if warm else "",

@@ -19,12 +19,18 @@ TEXT_ROUNDS = 20
 """Ten contenders are each in each place twice in so many."""
 MTEB_ROUNDS, HEADS_ROUNDS, PATH_ROUNDS = 4, 20, 15
 HEADS_DRAWS, TRAINING_DRAWS = 10, 3
+ON_CUDA = ("text", "heads")
+"""Parts that a GPU is used in; each is a part of its own there."""
 
 
 def main() -> None:
     """Run the parts that are asked for."""
     given = arguments().parse_args()
     parts = ("text", "mteb", "heads", "training") if given.part == "all" else (given.part,)
+    if given.device == "cuda":
+        parts = ON_CUDA if given.part == "all" else parts
+        if not set(parts) <= {*ON_CUDA, "page"}:
+            raise SystemExit(f"on a GPU there are {' and '.join(ON_CUDA)}")
     facts.pin_threads(given.threads)  # before torch and numpy are there
     warnings.filterwarnings("ignore")
     for part in parts:
@@ -38,23 +44,26 @@ def main() -> None:
 def measure(part: str, given: argparse.Namespace) -> None:
     """Measure one part, and keep what there is whenever something is finished."""
     before = facts.load()
-    facts.say(f"{part}: load average {before}")
+    facts.say(f"{part} on {given.device}: load average {before}")
     settings: dict[str, Any] = {}
+    name = part if given.device == "cpu" else f"{part}-{given.device}"
 
     def keep(found: dict[str, Any]) -> None:
-        facts.write({**facts.facts(part, before, settings=settings), **found}, given.out)
+        told = facts.facts(name, before, settings=settings, device=given.device)
+        facts.write({**told, **found}, given.out)
 
     if part == "text":
         from tests.benchmarks.peers import text
 
         settings["rounds"] = chosen(given.rounds, TEXT_ROUNDS)
-        settings["onnxruntime"] = {
-            "intra_op_threads": given.threads,
-            "inter_op_threads": 1,
-            "execution": "sequential",
-            "graph_optimisation": "all",
-        }
-        text.run(settings["rounds"], given.texts, given.threads, keep)
+        if given.device == "cpu":
+            settings["onnxruntime"] = {
+                "intra_op_threads": given.threads,
+                "inter_op_threads": 1,
+                "execution": "sequential",
+                "graph_optimisation": "all",
+            }
+        text.run(settings["rounds"], given.texts, given.threads, given.device, keep)
     elif part == "mteb":
         from tests.benchmarks.peers import mteb_protocol
 
@@ -71,9 +80,8 @@ def measure(part: str, given: argparse.Namespace) -> None:
         settings["rounds"] = chosen(given.rounds, HEADS_ROUNDS)
         settings["path_rounds"] = chosen(given.path_rounds, PATH_ROUNDS)
         settings["draws"] = chosen(given.draws, HEADS_DRAWS)
-        heads.run(
-            settings["rounds"], settings["path_rounds"], settings["draws"], given.threads, keep
-        )
+        counts = heads.Counts(settings["rounds"], settings["path_rounds"], settings["draws"])
+        heads.run(counts, given.threads, given.device, keep)
 
 
 def chosen(given: int | None, default: int) -> int:
@@ -92,6 +100,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--path-rounds", type=int, help="rounds over the paths (the part heads)")
     parser.add_argument("--draws", type=int, help="draws (the parts heads and training)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--device", choices=["cpu", "cuda"], default="cpu", help="bench's, and ST's"
+    )
     parser.add_argument("--out", type=Path, default=facts.FOLDER, help="where results are written")
     return parser
 

@@ -21,8 +21,8 @@ BACKBONE = "minilm-l6"
 MAX_LENGTH = 256
 BATCH = 32
 """What sentence-transformers takes unless told otherwise, and most loops copy."""
-EAGER_BATCHES = (4, 8, 16, 32, 64)
-COMPILED_BATCHES = (8, 16, 32)
+EAGER_BATCHES = {"cpu": (4, 8, 16, 32, 64), "cuda": (128, 512, 2048)}
+COMPILED_BATCHES = {"cpu": (8, 16, 32), "cuda": (512,)}
 RUNTIME_BATCHES = (4, 8, 16, 32)
 
 
@@ -35,22 +35,33 @@ def weights() -> Path:
     return folder
 
 
-def loaded(precision: Precision) -> Any:
+def loaded(precision: Precision, device: str = "cpu") -> Any:
     """bench's own backbone."""
     from bench import backbones
 
-    return backbones.registry()[BACKBONE].load("cpu", precision, [])
+    return backbones.registry()[BACKBONE].load(device, precision, [])
 
 
-def of_bench(precision: Precision) -> Encode:
+def of_bench(precision: Precision, device: str = "cpu", *, compiled: bool = False) -> Encode:
     """`bench.extract.extract` at its defaults, without any cache."""
+    from bench.backbones.compiled import compile_forward
     from bench.extract import extract
 
-    backbone = loaded(precision)
-    return lambda texts: extract(backbone, texts, "cpu").features
+    backbone = loaded(precision, device)
+    if compiled:
+        compile_forward(backbone)
+    return lambda texts: extract(backbone, texts, device).features
 
 
-def sentence_transformer(precision: Precision) -> Any:
+def of_bench_warm(precision: Precision, device: str, folder: Path) -> Encode:
+    """The same with token ids that were made the first time each text came."""
+    from bench.extract import TokenCache, extract
+
+    backbone, tokens = loaded(precision, device), TokenCache(folder)
+    return lambda texts: extract(backbone, texts, device, tokens=tokens).features
+
+
+def sentence_transformer(precision: Precision, device: str = "cpu") -> Any:
     """The model as its card describes it: mean pooling and unit length."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer import modules
@@ -62,7 +73,7 @@ def sentence_transformer(precision: Precision) -> Any:
         folder, max_seq_length=MAX_LENGTH, model_kwargs={"dtype": torch_dtype(precision)}
     )
     pooling = modules.Pooling(words.get_embedding_dimension(), "mean")
-    return SentenceTransformer(modules=[words, pooling, modules.Normalize()], device="cpu")
+    return SentenceTransformer(modules=[words, pooling, modules.Normalize()], device=device)
 
 
 def encode_with(model: Any, batch: int | None = None) -> Encode:
@@ -71,41 +82,41 @@ def encode_with(model: Any, batch: int | None = None) -> Encode:
     return lambda texts: model.encode(list(texts), show_progress_bar=False, **more)
 
 
-def tuned(precision: Precision) -> tuple[dict[str, Encode], str]:
+def tuned(precision: Precision, device: str = "cpu") -> tuple[dict[str, Encode], str]:
     """`encode` at several batch sizes, as it is and compiled; why not, if it does not compile."""
-    plain = sentence_transformer(precision)
-    found = {f"batch {n}": encode_with(plain, n) for n in EAGER_BATCHES}
-    compiled = sentence_transformer(precision)
+    plain = sentence_transformer(precision, device)
+    found = {f"batch {n}": encode_with(plain, n) for n in EAGER_BATCHES[device]}
+    compiled = sentence_transformer(precision, device)
     try:
         compiled[0].auto_model.compile(dynamic=True)
         compiled.encode(["a first text", "and a second one"], show_progress_bar=False)
     except Exception as error:  # noqa: BLE001 -- whatever a compiler says, the rest goes on
         return found, f"torch.compile failed: {type(error).__name__}"
     return found | {
-        f"compiled, batch {n}": encode_with(compiled, n) for n in COMPILED_BATCHES
+        f"compiled, batch {n}": encode_with(compiled, n) for n in COMPILED_BATCHES[device]
     }, "torch.compile works"
 
 
-def of_a_loop() -> Encode:
+def of_a_loop(device: str = "cpu") -> Encode:
     """A loop over batches as most people write it, after the model's card."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     folder = str(weights())
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModel.from_pretrained(folder).eval()
+    model = AutoModel.from_pretrained(folder).to(device).eval()
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         rows = []
         for batch in batches(texts, BATCH):
             ready = tokenizer(
                 batch, padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt"
-            )
+            ).to(device)
             with torch.no_grad():
                 states = model(**ready).last_hidden_state
             mask = ready["attention_mask"].unsqueeze(-1).float()
             pooled = (states * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
-            rows.append(torch.nn.functional.normalize(pooled, dim=1).numpy())
+            rows.append(torch.nn.functional.normalize(pooled, dim=1).cpu().numpy())
         return np.concatenate(rows)
 
     return encode

@@ -48,11 +48,13 @@ def load() -> float:
     return round(os.getloadavg()[0], 2)
 
 
-def facts(part: str, load_before: float, *, settings: dict[str, Any]) -> dict[str, Any]:
+def facts(
+    part: str, load_before: float, *, settings: dict[str, Any], device: str = "cpu"
+) -> dict[str, Any]:
     """The head of a part's file. No host, user or path."""
     from bench.measure import provenance
 
-    where = provenance("cpu", "fp32", deterministic=False)
+    where = provenance(device, "fp32", deterministic=False)
     return {
         "schema": SCHEMA,
         "part": part,

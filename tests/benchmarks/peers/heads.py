@@ -45,11 +45,19 @@ class Fit:
 Solver: TypeAlias = Callable[[Sequence[Problem]], list[Fit]]
 
 
-def run(
-    rounds: int, path_rounds: int, draws: int, threads: int, keep: Callable[[dict[str, Any]], None]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rounds of each shape, over how many draws."""
+
+    rounds: int
+    path_rounds: int
+    draws: int
+
+
+def run(counts: Counts, threads: int, device: str, keep: Callable[[dict[str, Any]], None]) -> None:
     """Both shapes, one after the other; `keep` gets what there is after each."""
-    sets, test = drawn(draws)
+    draws, rounds = counts.draws, counts.rounds
+    sets, test = drawn(draws, device)
     once = [Problem(x, y, 1.0) for x, y in sets]
     path = [Problem(x, y, c) for x, y in sets for c in PATH]
     found: dict[str, Any] = {
@@ -60,15 +68,17 @@ def run(
     for name, problems, count, tolerance, warm in (
         (f"{draws} fits, C = 1", once, rounds, TOLERANCE, False),
         (f"{draws} fits, C = 1, tightly", once, rounds, TIGHT, False),
-        (f"{draws} paths of {len(PATH)} C", path, path_rounds, TOLERANCE, True),
+        (f"{draws} paths of {len(PATH)} C", path, counts.path_rounds, TOLERANCE, True),
     ):
         if count:
-            contenders = solvers(threads, tolerance, warm=warm)
+            contenders = solvers(threads, tolerance, device, warm=warm)
             found["rows"].append(on_problems(name, problems, test, count, tolerance, contenders))
             keep(found)
 
 
-def drawn(draws: int) -> tuple[list[tuple[NDArray[np.float32], NDArray[np.int64]]], Any]:
+def drawn(
+    draws: int, device: str
+) -> tuple[list[tuple[NDArray[np.float32], NDArray[np.int64]]], Any]:
     """Features and targets of MTEB's draws of 8 a class, and features of the test items."""
     from bench import tasks
     from bench.extract import extract
@@ -76,18 +86,23 @@ def drawn(draws: int) -> tuple[list[tuple[NDArray[np.float32], NDArray[np.int64]
     splits = tasks.registry()["banking77"].load()
     rule = TrainRule(per_class=PER_CLASS, sampling=Sampling.MTEB)
     chosen = [draw_items(splits.train.targets, rule, draw).labelled for draw in range(draws)]
-    backbone = ways.loaded(Precision.FP32)
+    backbone = ways.loaded(Precision.FP32, device)
     union = np.unique(np.concatenate(chosen))
     say(f"features of {len(union)} training and {len(splits.test)} test items")
-    known = extract(backbone, [splits.train.inputs[i] for i in union], "cpu").features
-    test = extract(backbone, splits.test.inputs, "cpu").features
+    known = extract(backbone, [splits.train.inputs[i] for i in union], device).features
+    test = extract(backbone, splits.test.inputs, device).features
     sets = [(known[np.searchsorted(union, items)], splits.train.targets[items]) for items in chosen]
     return sets, test
 
 
-def solvers(threads: int, tolerance: float, *, warm: bool) -> dict[str, Solver]:
-    """By name; `warm` adds scikit-learn with each path's fits started from the one before."""
-    we, they = partial(ours, tolerance), partial(theirs, tolerance)
+def solvers(threads: int, tolerance: float, device: str, *, warm: bool) -> dict[str, Solver]:
+    """By name; `warm` adds scikit-learn with each path's fits started from the one before.
+
+    Beside a GPU scikit-learn has one thread, which it is the faster with.
+    """
+    we, they = partial(ours, tolerance, device), partial(theirs, tolerance)
+    if device == "cuda":
+        return {"bench": we, "scikit-learn, 1 thread": limited(they, 1)}
     found: dict[str, Solver] = {
         "bench": limited(we, threads),
         "bench, 1 thread": limited(we, 1),
@@ -99,9 +114,9 @@ def solvers(threads: int, tolerance: float, *, warm: bool) -> dict[str, Solver]:
     return found
 
 
-def ours(tolerance: float, problems: Sequence[Problem]) -> list[Fit]:
+def ours(tolerance: float, device: str, problems: Sequence[Problem]) -> list[Fit]:
     """All problems as one batch."""
-    found = solve(problems, tolerance=tolerance, max_iter=MAX_ITER)
+    found = solve(problems, tolerance=tolerance, max_iter=MAX_ITER, device=device)
     return [Fit(one.weights, one.intercepts) for one in found]
 
 
@@ -180,7 +195,7 @@ def on_problems(
     say(f"{name}: answers")
     answers = {key: solver(problems) for key, solver in contenders.items()}
     told = {key: predictions(fits, test) for key, fits in answers.items()}
-    told[CONVERGED] = predictions(limited(partial(ours, EXACT), 1)(problems), test)
+    told[CONVERGED] = predictions(limited(partial(ours, EXACT, "cpu"), 1)(problems), test)
     say(f"{name}: {rounds} rounds")
     works = {key: _on(solver, problems) for key, solver in contenders.items()}
     found = interleave(works, WallClock(), rounds=rounds, rule=RULE)

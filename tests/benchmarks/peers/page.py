@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.benchmarks.peers.pairs import (
 from tests.benchmarks.peers.plot import Bar, svg
 from tests.benchmarks.peers.words import flowed
 
-PARTS = ("text", "mteb", "heads", "training")
+PARTS = ("text", "text-cuda", "mteb", "heads", "heads-cuda", "training")
 CONVERGED = "converged"
 FEW = 15
 """Pairs below which the interval is too short, and the page says so."""
@@ -33,20 +34,25 @@ FEW = 15
 
 def bars(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Bar]:
     """Every ratio of the page, for the plot."""
-    for row in parts.get("text", {}).get("rows", ()):
-        for versus in text_pairs(row):
-            yield Bar(f"{row['corpus']}: {versus.of} / {versus.against}", versus.ratio, "text")
-    if "mteb" in parts:
-        for precision, clocks in mteb_pairs(parts["mteb"]).items():
-            for clock, versus in clocks.items():
-                start = "with" if clock == "wall" else "without"
-                yield Bar(f"Banking77, {precision}, {start} start-up: MTEB", versus.ratio, "mteb")
-    for row in parts.get("heads", {}).get("rows", ()):
-        for versus in heads_pairs(row):
-            if versus.of == "bench":
-                yield Bar(f"{row['problems']}: {versus.against}", versus.ratio, "heads")
-    for row in parts.get("training", {}).get("rows", ()):
+    for part, where in (("text", ""), ("text-cuda", "GPU, ")):
+        for row in _rows(parts, part):
+            for versus in text_pairs(row):
+                label = f"{where}{row['corpus']}: {versus.of} / {versus.against}"
+                yield Bar(label, versus.ratio, "text")
+    for precision, clocks in mteb_pairs(parts["mteb"]).items() if "mteb" in parts else ():
+        for clock, versus in clocks.items():
+            start = "with" if clock == "wall" else "without"
+            yield Bar(f"Banking77, {precision}, {start} start-up: MTEB", versus.ratio, "mteb")
+    for part, where in (("heads", ""), ("heads-cuda", "GPU, ")):
+        for row in _rows(parts, part):
+            for versus in (pair for pair in heads_pairs(row) if pair.of == "bench"):
+                yield Bar(f"{where}{row['problems']}: {versus.against}", versus.ratio, "heads")
+    for row in _rows(parts, "training"):
         yield Bar(f"{row['method']}: {row['rival']}", training_pair(row).ratio, "training")
+
+
+def _rows(parts: Mapping[str, Mapping[str, Any]], part: str) -> Sequence[Mapping[str, Any]]:
+    return parts[part]["rows"] if part in parts else ()
 
 
 def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -61,8 +67,10 @@ def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     makers = {
         "text": text_section,
+        "text-cuda": text_cuda_section,
         "mteb": mteb_section,
         "heads": heads_section,
+        "heads-cuda": partial(heads_section, title="Heads, on a GPU", prose=words.HEADS_CUDA),
         "training": training_section,
     }
     for name in PARTS:
@@ -71,23 +79,41 @@ def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def text_rows(part: Mapping[str, Any]) -> list[str]:
+    """The table of ratios, and the sweeps."""
+    rows = [
+        [
+            f"{row['corpus']} ({row['texts']} texts a round)",
+            versus.of,
+            described(row, versus.against),
+            cell(versus.ratio),
+            str(versus.ratio.pairs),
+            least_cosines(row, versus.of),
+            least_cosines(row, versus.against),
+            part["device"],
+        ]
+        for row in part["rows"]
+        for versus in text_pairs(row)
+    ]
+    head = ["texts", "bench", "against", "times as fast", "pairs", "bench's cosine"]
+    return [
+        *table([*head, "the other's", "device"], rows, right=(3, 4, 5, 6)),
+        "",
+        *(note for row in part["rows"] for note in sweep_notes(row)),
+        "",
+    ]
+
+
+def text_cuda_section(part: Mapping[str, Any]) -> list[str]:
+    """Features on a GPU."""
+    told = flowed(words.TEXT_CUDA, compiler=part["compiler"])
+    return ["## Texts to features, on a GPU", "", told, "", *text_rows(part)]
+
+
 def text_section(part: Mapping[str, Any]) -> list[str]:
     """Features, and the share of the ceiling."""
-    device, rows, ceiling = part["device"], [], []
+    device, ceiling = part["device"], []
     for row in part["rows"]:
-        rows += [
-            [
-                f"{row['corpus']} ({row['texts']} texts a round)",
-                versus.of,
-                described(row, versus.against),
-                cell(versus.ratio),
-                str(versus.ratio.pairs),
-                least_cosines(row, versus.of),
-                least_cosines(row, versus.against),
-                device,
-            ]
-            for versus in text_pairs(row)
-        ]
         for of, precision in (("bench fp32", "fp32"), ("bench bf16", "bf16")):
             packed = share(row, of, f"product {precision}")
             ceiling.append(
@@ -105,23 +131,7 @@ def text_section(part: Mapping[str, Any]) -> list[str]:
         "",
         flowed(words.TEXT, compiler=part["compiler"]),
         "",
-        *table(
-            [
-                "texts",
-                "bench",
-                "against",
-                "times as fast",
-                "pairs",
-                "bench's cosine",
-                "the other's",
-                "device",
-            ],
-            rows,
-            right=(3, 4, 5, 6),
-        ),
-        "",
-        *(note for row in part["rows"] for note in sweep_notes(row)),
-        "",
+        *text_rows(part),
         flowed(words.CEILING),
         "",
         *table(
@@ -207,7 +217,9 @@ def mteb_section(part: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def heads_section(part: Mapping[str, Any]) -> list[str]:
+def heads_section(
+    part: Mapping[str, Any], title: str = "Heads", prose: str = words.HEADS
+) -> list[str]:
     """Heads at an equal gradient norm."""
     rows = []
     for row in part["rows"]:
@@ -235,10 +247,10 @@ def heads_section(part: Mapping[str, Any]) -> list[str]:
     first = part["rows"][0]
     n, dims, classes = first["shape"]
     return [
-        "## Heads",
+        f"## {title}",
         "",
         flowed(
-            words.HEADS,
+            prose,
             n=n,
             dims=dims,
             classes=classes,

@@ -103,10 +103,23 @@ def training_part():
     return {**HEAD, "part": "training", **told, "rows": [row]}
 
 
+def on_a_gpu(part, seconds):
+    """The same from a GPU: other contenders, and no bare products."""
+    (row,) = part["rows"]
+    row = {**row, "seconds": seconds, "ceiling": {}}
+    return {**part, "device": "a GPU", "part": f"{part['part']}-cuda", "rows": [row]}
+
+
 PARTS = {
     "text": text_part(),
+    "text-cuda": on_a_gpu(
+        text_part(), {name: SECONDS[name] for name in ("bench bf16", "sentence-transformers fp32")}
+    ),
     "mteb": mteb_part(),
     "heads": heads_part(),
+    "heads-cuda": on_a_gpu(
+        heads_part(), {"bench": [1.0, 1.0], "scikit-learn, 1 thread": [20.0, 20.0]}
+    ),
     "training": training_part(),
 }
 
@@ -238,8 +251,9 @@ def test_the_others_rates_are_benchs():
 def test_each_row_names_the_device_and_few_pairs_are_marked():
     rows = [line for line in page.page(PARTS).splitlines() if line.startswith("|")]
     told = [row for row in rows if "---" not in row and "device" not in row]
-    assert len(told) == 3 + 2 + 1 + 3 + 1
-    assert all("| a processor |" in row for row in told)
+    assert len(told) == (3 + 2) + 1 + 1 + 3 + 1 + 1
+    assert sum("| a processor |" in row for row in told) == len(told) - 2
+    assert sum("| a GPU |" in row for row in told) == 2
     assert "| onnxruntime fp32 (batch 16) | 0.500 [0.500, 0.500] * | 3 |" in "\n".join(told)
     assert len({row.count("|") for row in rows[: 3 + 2]}) == 1
 

@@ -31,8 +31,11 @@ RULE = StopRule(most_warm_up_seconds=3.0)
 """Windows differ in length, so that times never settle; what is compiled is warm already."""
 SWEEP_ROUNDS = 4
 REFERENCE = "sentence-transformers fp32"
-CORPORA = {"rotten-tomatoes": 200, "reuters-r8": 56}
-"""Texts a round: one to three seconds of the slowest contender on two cores."""
+CORPORA = {
+    "cpu": {"rotten-tomatoes": 200, "reuters-r8": 56},
+    "cuda": {"rotten-tomatoes": 5000, "reuters-r8": 3000},
+}
+"""Texts a round: one to three seconds of the slowest contender on two cores, or on a GPU."""
 WINDOWS = 24
 
 
@@ -68,29 +71,35 @@ def corpus(name: str, texts: int, backbone: Any) -> Corpus:
 
 
 def run(
-    rounds: int, texts: int | None, threads: int, keep: Callable[[dict[str, Any]], None]
+    rounds: int,
+    texts: int | None,
+    threads: int,
+    device: str,
+    keep: Callable[[dict[str, Any]], None],
 ) -> None:
     """Both corpora, one after the other; `keep` gets what there is after each."""
     with tempfile.TemporaryDirectory() as folder:
         say("loading, exporting and compiling")
         fixed: dict[str, Encode] = {
-            "bench fp32": ways.of_bench(Precision.FP32),
-            "bench bf16": ways.of_bench(Precision.BF16),
-            REFERENCE: ways.encode_with(ways.sentence_transformer(Precision.FP32)),
-            "transformers loop fp32": ways.of_a_loop(),
+            "bench fp32": ways.of_bench(Precision.FP32, device),
+            "bench bf16": ways.of_bench(Precision.BF16, device),
+            REFERENCE: ways.encode_with(ways.sentence_transformer(Precision.FP32, device)),
+            "transformers loop fp32": ways.of_a_loop(device),
         }
-        fp32, note = ways.tuned(Precision.FP32)
-        bf16, _ = ways.tuned(Precision.BF16)
-        swept = {
-            "sentence-transformers tuned fp32": fp32,
-            "sentence-transformers tuned bf16": bf16,
-            "onnxruntime fp32": ways.of_runtime(Path(folder), threads),
-        }
-        backbone = ways.loaded(Precision.FP32)
+        bf16, note = ways.tuned(Precision.BF16, device)
+        swept = {"sentence-transformers tuned bf16": bf16}
+        if device == "cpu":
+            swept["sentence-transformers tuned fp32"], _ = ways.tuned(Precision.FP32)
+            swept["onnxruntime fp32"] = ways.of_runtime(Path(folder), threads)
+        else:
+            fixed["bench bf16, compiled"] = ways.of_bench(Precision.BF16, device, compiled=True)
+            warm = ways.of_bench_warm(Precision.BF16, device, Path(folder))
+            fixed["bench bf16, warm tokens"] = warm
+        backbone = ways.loaded(Precision.FP32, device)
         found: dict[str, Any] = {"compiler": note, "rows": []}
-        for name, size in CORPORA.items():
+        for name, size in CORPORA[device].items():
             given = corpus(name, texts or size, backbone)
-            found["rows"].append(on_corpus(given, fixed, swept, rounds))
+            found["rows"].append(on_corpus(given, fixed, swept, rounds, device))
             keep(found)
 
 
@@ -99,6 +108,7 @@ def on_corpus(
     fixed: Mapping[str, Encode],
     swept: Mapping[str, Mapping[str, Encode]],
     rounds: int,
+    device: str,
 ) -> dict[str, Any]:
     """Choose settings, compare outputs, time in turn, compare outputs again."""
     chosen, sweeps = dict(fixed), {}
@@ -108,10 +118,11 @@ def on_corpus(
         say(f"{given.name}: {name}: {best}")
         chosen[name] = candidates[best]
     before = ways.compared(chosen, REFERENCE, given.windows[0])
-    ceilings = {"before": ceilings_now()}
+    ceilings = {"before": ceilings_now()} if device == "cpu" else {}
     say(f"{given.name}: {rounds} rounds")
-    found, windows = timed(given, chosen, rounds)
-    ceilings["after"] = ceilings_now()
+    found, windows = timed(given, chosen, rounds, products=device == "cpu")
+    if ceilings:
+        ceilings["after"] = ceilings_now()
     after = ways.compared(chosen, REFERENCE, given.windows[-1])
     return {
         "corpus": given.name,
@@ -138,7 +149,7 @@ def sweep(candidates: Mapping[str, Encode], given: Corpus) -> dict[str, float]:
 
 
 def timed(
-    given: Corpus, chosen: Mapping[str, Encode], rounds: int
+    given: Corpus, chosen: Mapping[str, Encode], rounds: int, *, products: bool
 ) -> tuple[Interleaved, list[int]]:
     """Seconds of each contender and of bare products, and the window of each round."""
     numbers: list[int] = []
@@ -150,7 +161,7 @@ def timed(
     works = {name: _on(encode, given.windows) for name, encode in chosen.items()}
     first = works["bench fp32"]
     works["bench fp32"] = noting
-    for precision in (Precision.FP32, Precision.BF16):
+    for precision in (Precision.FP32, Precision.BF16) if products else ():
         works[f"product {precision.value}"] = _product(precision, given.flops)
     found = interleave(works, WallClock(), rounds=rounds, rule=RULE)
     if found.repeats != 1:

@@ -39,6 +39,15 @@ largest of any experiment's, of the means between the two, and of bench's mean t
 one (fp32).
 """
 
+TEXT_CUDA = """
+minilm-l6 on a GPU, raw texts in, pooled float32 features on the host out in input order, other
+distinct texts each round; tokenising is inside but for *warm tokens*, where bench has the token
+ids of every text from the time before (a third number, no end-to-end one). *Compiled* is bench
+with `compile = true`. sentence-transformers runs at its defaults (float32, batches of 32), and
+tuned in bfloat16: the fastest of a short sweep over batch sizes, as it is and compiled
+({compiler}). bench runs at its defaults, and the cosine is as above.
+"""
+
 HEADS = """
 Logistic regression on draws of Banking77 ({n} items, {dims} features, {classes} classes):
 `bench.methods._logistic.solve`, all at once, against scikit-learn's LogisticRegression, one after
@@ -47,6 +56,14 @@ each reached, in float64, is the largest over the problems. Threads are the proc
 it says so: scikit-learn is the faster with one. Predictions on {items:,} test items a problem are
 compared with each other, and with those at a gradient of {exact:g}. A path is C from {least:g}
 to {most:g}; with warm start scikit-learn begins each fit where the last one of its path ended.
+"""
+
+HEADS_CUDA = """
+The same problems ({n} items, {dims} features, {classes} classes) solved by bench on the GPU,
+against scikit-learn on one thread of the processor beside it, which is the faster with one.
+Features are on the host, so that the copies are inside. Tolerances, gradients and predictions as
+above, on {items:,} test items; predictions are compared with those at a gradient of {exact:g}, too.
+A path is C from {least:g} to {most:g}.
 """
 
 TRAINING = """
