@@ -55,6 +55,25 @@ def _over_all(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
     return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
+def pool_packed(
+    states: Tensor, offsets: Tensor, groups: Sequence[tuple[int, int]], pooling: Pooling
+) -> Tensor:
+    """Pool packed `states` `(t, d)` of texts that `offsets` `(b + 1,)` divide to `(b, d)` float32.
+
+    The same as `pool_groups` in a few kernels, whatever the number of lengths.
+    """
+    import torch
+
+    if pooling is Pooling.CLS:
+        return states[offsets[:-1]].float()
+    if pooling is Pooling.LAST:
+        return states[offsets[1:] - 1].float()
+    if pooling in {Pooling.MEAN, Pooling.MAX} and len(groups) > 1:
+        lengths, how = offsets.diff().long(), "mean" if pooling is Pooling.MEAN else "max"
+        return torch.segment_reduce(states.float(), how, lengths=lengths, axis=0, unsafe=True)
+    return pool_groups(states, groups, pooling)
+
+
 def pool_groups(states: Tensor, groups: Sequence[tuple[int, int]], pooling: Pooling) -> Tensor:
     """Pool packed `states` `(t, d)` of texts in `groups` of one length each to `(b, d)` float32."""
     import torch

@@ -22,6 +22,8 @@ from bench.measure import Clock, wall
 
 CHUNK = 16_384
 """Items that are made ready at a time: what bounds the host's memory, whatever their number."""
+CHUNK_AHEAD = 4_096
+"""Where the device is busy meanwhile: its first batch need not wait for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,9 @@ class _Run:
 
     def _works(self, inputs: Sequence[Input]) -> Iterator[Work]:
         """Batches of one chunk of inputs after another, made ready on the host."""
-        for offset in range(0, len(inputs), CHUNK):
-            chunk = inputs[offset : offset + CHUNK]
+        size = CHUNK_AHEAD if self.cuda and self.backbone.packs else CHUNK
+        for offset in range(0, len(inputs), size):
+            chunk = inputs[offset : offset + size]
             with _Stage(self, "prepare"):
                 if self.tokens is not None and self.backbone.tokenizer:
                     prepared: Any = self.tokens.prepare(self.backbone, chunk)

@@ -18,7 +18,7 @@ from transformers import (
 
 from bench.backbones.attention import attend, by_length, over_all, varlen_kernel
 from bench.backbones.fused import fuse
-from bench.backbones.pooling import pool_groups
+from bench.backbones.pooling import pool_groups, pool_packed
 from bench.core.backbone import Pooling
 
 SMALL = {
@@ -173,3 +173,13 @@ def test_pooling_of_groups_is_that_of_each_text(pooling):
     pick = {Pooling.MEAN: lambda x: x.mean(0), Pooling.CLS: lambda x: x[0]}
     wanted = torch.stack([pick.get(pooling, lambda x: x[-1])(part) for part in parts])
     np.testing.assert_allclose(pool_groups(states, GROUPS, pooling), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "pooling", [Pooling.MEAN, Pooling.MAX, Pooling.CLS, Pooling.LAST, Pooling.STATS]
+)
+@pytest.mark.parametrize("groups", [GROUPS, GROUPS[:1]])
+def test_packed_pooling_is_that_of_groups(pooling, groups):
+    states = torch.randn(sum(n * length for n, length in groups), 8, dtype=torch.bfloat16)
+    found = pool_packed(states, offsets_of(groups), groups, pooling)
+    np.testing.assert_allclose(found, pool_groups(states, groups, pooling), atol=1e-6)
