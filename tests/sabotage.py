@@ -57,6 +57,12 @@ class Sabotage(Centroid):
             import torch
             torch.ones(int(40e9) // 4)
         if how == "assert": raise RuntimeError("CUDA error: device-side assert triggered")
+        if how == "cuda-memory":
+            import torch
+            torch.empty(10**12, dtype=torch.uint8, device="cuda")
+        if how == "cuda-assert":
+            import torch
+            torch.zeros(2, device="cuda")[torch.tensor([5], device="cuda")].cpu()
         if how == "gigabyte":
             block = b"x" * 10**6 + b"\\\\n"
             for _ in range(1000): os.write(1, block)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from bench import methods
 from bench.core.record import Status
@@ -48,7 +49,8 @@ def plugin(tmp_path_factory, tmp_path, monkeypatch):
     """The misbehaving method, known here and in workers; a short grace."""
     folder = write_plugin(tmp_path_factory.mktemp("plugin"))
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    more = filter(None, (str(folder), os.environ.get("PYTHONPATH")))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(more))
     monkeypatch.setenv("SABOTAGE_FOLDER", str(tmp_path))
     monkeypatch.setattr("bench.runner.process.GRACE_SECONDS", 0.5)
     methods.registry.cache_clear()
@@ -60,7 +62,15 @@ def plugin(tmp_path_factory, tmp_path, monkeypatch):
 def grid(tmp_path, suite_file):
     """Run eleven cells and one that does `how`; the records in order, and the store."""
 
-    def run(how: str, *, more: str = "", retries: int = 0, workers=None, hung: float = 300.0):
+    def run(
+        how: str,
+        *,
+        more: str = "",
+        retries: int = 0,
+        workers=None,
+        hung: float = 300.0,
+        device: str = "cpu",
+    ):
         hows = [f"no-{i}" for i in range(CELLS - 1)]
         hows.insert(5, how)
         entries = [METHOD.format(label=f"m{i}", how=h) for i, h in enumerate(hows)]
@@ -70,7 +80,7 @@ def grid(tmp_path, suite_file):
             return LocalEngine(store, cache, placement, hung=hung)
 
         runs = tmp_path / "runs"
-        outcome = run_suite(path, Options(runs, "cpu", workers=workers), Quiet(), engine=engine)
+        outcome = run_suite(path, Options(runs, device, workers=workers), Quiet(), engine=engine)
         return outcome.records, Store(runs / "faults")
 
     return run
@@ -144,6 +154,21 @@ def test_one_of_twelve_fails(grid, trials, how, kind):
         if how in {"kill", "segv"}:
             assert f"SIG{how.upper()}" in failure.message
             assert f"about to {how}" in failure.tail
+    trials.results(CELLS, CELLS - len(store.records()))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(
+    ("how", "kind"), [("cuda-memory", "out-of-memory"), ("cuda-assert", "device-error")]
+)
+@pytest.mark.fault(17, "out of memory and an assertion of a kernel, on a GPU")
+def test_one_of_twelve_fails_on_a_gpu(grid, trials, how, kind):
+    """After an assertion no call of that process succeeds: the cells behind it have another."""
+    with trials.one():
+        records, store = grid(how, device="cuda")
+        one_failure(records, kind)
+        assert {r.provenance.device for r in records} == {"cuda"}
     trials.results(CELLS, CELLS - len(store.records()))
 
 
