@@ -33,7 +33,7 @@ SWEEP_ROUNDS = 4
 REFERENCE = "sentence-transformers fp32"
 CORPORA = {
     "cpu": {"rotten-tomatoes": 200, "reuters-r8": 56},
-    "cuda": {"rotten-tomatoes": 5000, "reuters-r8": 3000},
+    "cuda": {"rotten-tomatoes": 3000, "reuters-r8": 2000},
 }
 """Texts a round: one to three seconds of the slowest contender on two cores, or on a GPU."""
 WINDOWS = 24
