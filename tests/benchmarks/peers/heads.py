@@ -72,7 +72,10 @@ def run(counts: Counts, threads: int, device: str, keep: Callable[[dict[str, Any
     ):
         if count:
             contenders = solvers(threads, tolerance, device, warm=warm)
-            found["rows"].append(on_problems(name, problems, test, count, tolerance, contenders))
+            exact = partial(ours, EXACT, device)
+            exact = exact if device == "cuda" else limited(exact, 1)
+            row = on_problems(name, problems, test, count, tolerance, contenders, exact)
+            found["rows"].append(row)
             keep(found)
 
 
@@ -190,12 +193,13 @@ def on_problems(
     rounds: int,
     tolerance: float,
     contenders: Mapping[str, Solver],
+    exact: Solver,
 ) -> dict[str, Any]:
     """Solve, compare and time one set of problems."""
     say(f"{name}: answers")
     answers = {key: solver(problems) for key, solver in contenders.items()}
     told = {key: predictions(fits, test) for key, fits in answers.items()}
-    told[CONVERGED] = predictions(limited(partial(ours, EXACT, "cpu"), 1)(problems), test)
+    told[CONVERGED] = predictions(exact(problems), test)
     say(f"{name}: {rounds} rounds")
     works = {key: _on(solver, problems) for key, solver in contenders.items()}
     found = interleave(works, WallClock(), rounds=rounds, rule=RULE)
