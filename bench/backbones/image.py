@@ -54,8 +54,10 @@ class ImageEncoder:
         features: Callable[[Any, Any], Any],
         dtype: Any,
     ) -> None:
+        import torch
+
         self.spec = spec
-        self._model = model
+        self._model = model.to(memory_format=torch.channels_last)  # as its inputs are: `pooled`
         self._pixels = pixels
         self._features = features
         self._dtype = dtype
@@ -69,7 +71,7 @@ class ImageEncoder:
     def forward(self, batch: Any) -> Any:
         import torch
 
-        features = self._features(self._model, batch.to(self._dtype)).float()
+        features = self.pooled(self._model, batch.to(self._dtype))
         return torch.nn.functional.normalize(features, dim=1) if self.spec.normalize else features
 
     def pixels(self, images: PILImages) -> Any:
@@ -88,7 +90,13 @@ class ImageEncoder:
         return ImageEncoder(spec, model, self._pixels, self._features, self._dtype)
 
     def pooled(self, model: Any, pixels: Any) -> Any:
-        """What `model` makes of `pixels`: `(b, width)` float32."""
+        """What `model` makes of `pixels`: `(b, width)` float32.
+
+        With channels last convolutions take half to three quarters of the time on a CPU.
+        """
+        import torch
+
+        pixels = pixels.to(memory_format=torch.channels_last)
         return self._features(model, pixels).float()
 
 
