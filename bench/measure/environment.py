@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -43,7 +44,7 @@ def provenance(device: str, precision: str, *, deterministic: bool) -> Provenanc
         threads=_threads(),
         device=device,
         device_name=device_name(device),
-        driver=_driver() if device == "cuda" else None,
+        driver=driver() if device == "cuda" else None,
         precision=precision,
         deterministic=deterministic,
         packages=packages(),
@@ -88,11 +89,16 @@ def device_name(device: str) -> str:
     return cpu_name()
 
 
-def _driver() -> str | None:
+def driver() -> str | None:
+    """The version of NVIDIA's kernel module; None without one."""
     try:
-        return _NVIDIA.read_text(encoding="utf-8").split("Module")[1].split()[0]
-    except (OSError, IndexError):
+        said = _NVIDIA.read_text(encoding="utf-8")
+    except OSError:
         return None
+    found = re.search(
+        r"\b\d+\.\d+(\.\d+)?\b", said
+    )  # "... Kernel Module for x86_64  580.65.06 ..."
+    return found[0] if found else None
 
 
 @lru_cache

@@ -282,6 +282,9 @@ class FeatureSource:
     def _extract(self, inputs: list[Input], digests: list[bytes]) -> None:
         backbone = self._bench.backbone(self.key, self._loading)
         name, total = self._plugin.spec.name, len(inputs)
+        slow_start = self._loading.compile or self._bench.device != "cpu"
+        if slow_start and not self.meter.items_computed:
+            extract(backbone, inputs[:1], self._bench.device)  # kernels are made by their first use
         self._bench.report(f"extracting with {name}", 0, total)
         extracted = extract(
             backbone,

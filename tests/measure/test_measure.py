@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bench.measure import Phases, likely_device, provenance
-from bench.measure.environment import cpu_name, device_name
+from bench.measure.environment import cpu_name, device_name, driver
 
 
 class FakeClock:
@@ -107,6 +107,24 @@ def test_a_hidden_gpu_is_not_used(monkeypatch, tmp_path):
     assert likely_device() == "cuda"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert likely_device() == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19", "535.129.03"),
+        (
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release",
+            "580.65.06",
+        ),
+        ("nothing of the kind", None),
+    ],
+)
+def test_the_driver_is_a_version(monkeypatch, tmp_path, said, version):
+    path = tmp_path / "version"
+    path.write_text(said)
+    monkeypatch.setattr("bench.measure.environment._NVIDIA", path)
+    assert driver() == version
 
 
 def test_the_gpu_is_named_by_torch(monkeypatch):
