@@ -17,16 +17,17 @@ class Compiles(Protocol):
     def compile(self, backend: str) -> None: ...
 
 
-def compile_forward(backbone: Backbone, backend: str = BACKEND) -> Backbone:
+def compile_forward(backbone: Backbone, backend: str | None = None) -> Backbone:
     """The same backbone, compiled for whatever lengths come; the first batches take longer.
 
     Args:
         backbone: as its plugin loaded it; it is changed.
-        backend: of torch.compile.
+        backend: of torch.compile; its own default unless it is another in tests.
 
     Raises:
         NotApplicableError: if it has no torch module.
     """
+    backend = backend or BACKEND
     if isinstance(backbone, Compiles):
         backbone.compile(backend)
     else:

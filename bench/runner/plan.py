@@ -277,7 +277,7 @@ class _Grid:
                         pins=self.pins,
                         members=members,
                         calibrate=self.suite.calibrate,
-                        compile=self.suite.compile and backbone is not None,
+                        compile=self.suite.compile and _compiles(backbone, self.plugins),
                         deterministic=self.suite.deterministic,
                         drift=drift,
                     )
@@ -294,6 +294,11 @@ class _Grid:
         original = dataclasses.replace(backbone, weights=Weights.PRETRAINED)
         found = self.precisions.get(label_of(original))  # a twin computes as its original does
         return (found.precision if found else Precision.FP32), None
+
+
+def _compiles(backbone: BackboneEntry | None, plugins: Mapping[str, Plugin]) -> bool:
+    """Whether there is a network at all: the controls (raw pixels, say) have none."""
+    return backbone is not None and bool(plugins[label_of(backbone)].spec.assets)
 
 
 def _lacks(method: Method, backbone: BackboneEntry, plugin: Plugin) -> str | None:

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench import methods
+from bench import backbones, methods, tasks
+from bench.assets import Lock, pin
 from bench.core.errors import DivergedError
 from bench.core.method import MethodSpec, Needs
 from bench.core.predictions import ClassPredictions
@@ -15,8 +16,11 @@ from bench.core.record import Status
 from bench.core.registry import Registry
 from bench.core.task import Split
 from bench.runner.execute import execute
+from bench.runner.plan import validated
 from bench.runner.worker import run_cell
 from bench.store import Store
+from bench.suite_file import parse
+from tests.backbones.tiny import save_text
 from tests.runner.conftest import digits, plan_of
 
 
@@ -35,6 +39,54 @@ def test_a_record_says_what_was_done(run_cells):
     assert set(record.phases) >= {"load", "extract", "tune", "fit", "predict"}
     assert record.chance["uniform"] == pytest.approx(0.1)
     assert record.provenance.device == "cpu"
+
+
+def pinned(raw, folder):
+    """Digests of what a suite's own files are now."""
+    suite, lock = validated(parse(raw, folder / "suite.toml")), Lock(folder / "suite.lock")
+    plugins = [backbones.build(entry, folder, {}) for entry in suite.backbones]
+    plugins += [tasks.build(entry, folder, {}) for entry in suite.tasks]
+    for plugin in plugins:
+        for asset in plugin.spec.assets:
+            pin(asset, folder, lock)
+    return lock.pins
+
+
+def test_compiled_features_are_kept_apart_and_weights_are_trained_as_they_are(
+    run_cells, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bench.backbones.compiled.BACKEND", "eager")
+    save_text(tmp_path / "tiny")
+    texts = [
+        (f"the {animal} {verb} on the mat", animal)
+        for animal in ("cat", "dog")
+        for verb in ("sat", "ran", "sat fast", "ran fast", "sat slow", "ran slow")
+    ]
+    rows = "".join(f"{text},{label}\n" for text, label in texts)
+    (tmp_path / "data.csv").write_text(f"input,label\n{rows}")
+    raw = {
+        "task": [
+            {
+                "name": "own",
+                "modality": "text",
+                "data": "file:data.csv",
+                "input": "input",
+                "label": "label",
+            }
+        ],
+        "backbone": [{"name": "file:tiny", "label": "tiny"}],
+        "method": [{"name": "probe"}, {"name": "finetune", "epochs": 1}],
+    }
+    pins = pinned({**raw, "suite": {"name": "c"}}, tmp_path)
+    records = [
+        run_cells(plan_of({**raw, "suite": {"name": "c", "compile": c}}, tmp_path, pins))
+        for c in (False, True)
+    ]
+    for plain, compiled in zip(*records, strict=True):
+        assert compiled.identity["compile"] is True
+        assert compiled.run_id != plain.run_id
+        assert compiled.metrics["nll"] == pytest.approx(plain.metrics["nll"], rel=1e-3)
+    assert records[1][0].extraction.items_computed > 0
 
 
 def test_a_cache_hit_is_charged_and_is_no_throughput(run_cells):

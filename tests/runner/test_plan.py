@@ -42,6 +42,19 @@ def test_draws_and_seeds_multiply_where_they_mean_something():
     }
 
 
+def test_compiled_cells_are_others_where_there_is_a_network():
+    plain, compiled = (
+        plan_of({**WHOLE, "suite": {"name": "c", "compile": c}}) for c in (False, True)
+    )
+    pairs = list(zip(plain.cells, compiled.cells, strict=True))
+    assert {one.backbone_label: one.run_id == other.run_id for one, other in pairs} == {
+        "none": True,
+        "raw-pixels": True,
+        "minilm-l6": False,
+    }
+    assert all("compile" not in cell.identity for cell in plain.cells)
+
+
 def test_what_does_not_apply_has_a_reason():
     reasons = {(s.task, s.backbone, s.method): s.reason for s in plan_of(WHOLE).skipped}
     assert reasons == {

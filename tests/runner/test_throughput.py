@@ -224,7 +224,9 @@ class Changed:
 @pytest.mark.parametrize(("step", "says"), [(0.01, "the output changed"), (float("nan"), "NaN")])
 def test_no_speed_is_told_of_an_output_that_changed(folder, monkeypatch, step, says):
     usual = module._Run._load
-    monkeypatch.setattr(module._Run, "_load", lambda run, p: Changed(usual(run, p), step))
+    monkeypatch.setattr(
+        module._Run, "_load", lambda run, p, **more: Changed(usual(run, p, **more), step)
+    )
     with pytest.raises(UserError, match=says):
         throughput(asked(folder, items=8), pace=pace())
 
@@ -236,6 +238,29 @@ def test_drift_is_told_in_another_precision_alone(folder):
     assert found.provenance.precision == "bf16"
     assert found.limits.measured.precision == "bf16"
     assert "cosine with fp32" in screen(found)
+
+
+def test_compiled_it_says_so_and_keeps_its_file_apart(folder, monkeypatch):
+    monkeypatch.setattr(
+        "bench.backbones.compiled.BACKEND", "eager"
+    )  # Dynamo without a C++ compiler
+    plain = throughput(asked(folder, items=8), pace=pace())
+    found = throughput(asked(folder, items=8, compile=True), pace=pace())
+    assert (found.compiled, plain.compiled) == (True, False)
+    assert found.file_name == plain.file_name.replace("-cpu", "-compiled-cpu")
+    assert found.drift.least == pytest.approx(1.0)
+    assert "fp32, compiled" in screen(found)
+    assert "fp32, compiled" not in screen(plain)
+
+
+def test_what_cannot_be_compiled_is_said_in_a_sentence(folder, monkeypatch):
+    monkeypatch.setattr("bench.backbones.compiled.BACKEND", refuse)
+    with pytest.raises(UserError, match=r"could not be compiled: .*no compiler of the test"):
+        throughput(asked(folder, items=8, compile=True), pace=pace())
+
+
+def refuse(*_):
+    raise OSError("no compiler of the test")
 
 
 def test_drift_and_differences_of_known_features():

@@ -54,7 +54,13 @@ class Cost:
 
 
 def cost_of(
-    backbone: Backbone, batch: Any, width: int, precision: Precision, device: str, *, compiled: bool
+    backbone: Backbone,
+    batch: Any,
+    width: int,
+    precision: Precision,
+    device: str,
+    *,
+    compiled: bool = False,
 ) -> Cost:
     """What `backbone` has to compute, from its configuration; `batch` is one of its batches."""
     config = _config(backbone)

@@ -76,7 +76,7 @@ def throughput(asked: Asked, say: Say = lambda _: None, pace: Pace | None = None
     except torch.OutOfMemoryError as error:
         raise UserError(f"{chosen.label}: one item alone does not fit into {device}") from error
     except torch._dynamo.exc.TorchDynamoException as error:  # noqa: SLF001 -- its only name
-        cause = str(error).strip().splitlines()[0]
+        cause = str(getattr(error, "inner_exception", error)).strip().splitlines()[0]
         raise UserError(f"{chosen.label} could not be compiled: {cause}") from error
     except CellError as error:
         raise UserError(str(error)) from error
