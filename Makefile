@@ -28,8 +28,8 @@ setup: $(STAMP)  ## Make the environment (.venv) alone
 bench: $(STAMP)  ## Run a suite and print its leaderboard (SUITE=suites/default.toml)
 	@$(BIN)/bench run $(SUITE)
 
-test: $(STAMP)  ## Run the tests
-	$(BIN)/python -m pytest -q
+test: $(STAMP)  ## Run the tests, in two processes
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: $(STAMP)  ## Run the tests that take minutes (published numbers, orders that must come out)
 	$(BIN)/python -m pytest -q -m slow

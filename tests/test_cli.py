@@ -286,6 +286,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_pat
         ["--help"],
         ["list", "tasks"],
         ["list", "methods"],
+        ["list", "backbones"],
         ["assets", "list"],
         ["plan", "suites/default.toml"],
         ["table", "results/default"],

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from bench import backbones, methods, tasks
 from bench.assets import is_cached, verify
+from bench.backbones.shapes import SHAPES
 from bench.core.asset import Asset
+from bench.core.backbone import BackboneSpec
 from bench.core.inert import clean
 from bench.core.record import Record
 from bench.measure import likely_device
@@ -87,21 +89,9 @@ def listing(kind: str) -> str:
         )
     if kind == "backbones":
         models = [plugin.spec for plugin in backbones.registry().values()]
-        return "\n".join(
-            grid(
-                ("backbone", "modality", "width", "parameters", "what"),
-                (
-                    (
-                        m.name,
-                        m.modality.value,
-                        m.width or "",
-                        f"{m.parameters / 1e6:.1f} M",
-                        m.summary,
-                    )
-                    for m in models
-                ),
-            )
-        )
+        shapes = [plugin.spec for plugin in SHAPES.values()]
+        timed = ["", "For `bench throughput` alone (random weights, nothing to download):", ""]
+        return "\n".join([*_backbones(models), *timed, *_backbones(shapes)])
     lines = []
     for method in methods.registry().values():
         spec = method.spec
@@ -110,6 +100,17 @@ def listing(kind: str) -> str:
             lines.append(f"  {parameter.name} = {parameter.default!r}: {parameter.help}")
         lines.append(f"  search space: {len(spec.search_space)} points, the defaults first")
     return "\n".join(lines)
+
+
+def _backbones(specs: Iterable[BackboneSpec]) -> list[str]:
+    head = ("backbone", "modality", "width", "parameters", "what")
+    return grid(
+        head,
+        (
+            (s.name, s.modality.value, s.width or "", f"{s.parameters / 1e6:.1f} M", s.summary)
+            for s in specs
+        ),
+    )
 
 
 def asset_listing() -> str:

@@ -1,12 +1,14 @@
 """The table of faults: printed after the tests, and written by `make faults`.
 
 A test with a mark `fault(number, words)` is a row. One that counts takes the fixture `trials`; any
-other is one trial, which survived if it passed.
+other is one trial, which survived if it passed. Counts travel in a test's report, so that they
+arrive from the processes of pytest-xdist, too.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,9 @@ def rows(request):
     """A row for each mark `@pytest.mark.fault(number, words)` of the test, by its number."""
     marks = list(request.node.iter_markers("fault"))
     made = {mark.args[0]: Trials(*mark.args) for mark in marks}
-    ROWS.extend(made.values())
     yield made
+    for row in made.values():
+        request.node.user_properties.append(("fault-row", asdict(row)))
     for row in made.values():
         assert row.tried, f"fault {row.fault} without a trial"
         assert row.survived == row.tried
@@ -39,6 +42,9 @@ def trials(rows):
 
 def pytest_runtest_logreport(report):
     """Count a test that does not count itself; note what was skipped."""
+    if report.when == "teardown":
+        counted = [row for name, row in report.user_properties if name == "fault-row"]
+        ROWS.extend(Trials(**row) for row in counted)
     marks = [args for name, args in report.user_properties if name == "fault"]
     for number, words, counts in marks:
         if report.skipped:
