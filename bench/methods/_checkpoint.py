@@ -42,10 +42,12 @@ class Checkpoint:
     def __post_init__(self) -> None:
         self._last = self.clock()
 
-    def take_up(self, weights: Sequence[Any], optimizer: Any) -> tuple[Standing, list[Any] | None]:
-        """Put weights, the optimiser and the random state where they stood; return where that
-        was, and the best state so far. A file that is damaged, or of another training, counts
-        for nothing."""
+    def take_up(
+        self, weights: Sequence[Any], optimizer: Any, scaler: Any
+    ) -> tuple[Standing, list[Any] | None]:
+        """Put weights, the optimiser, the gradients' scale and the random state where they stood;
+        return where that was, and the best state so far. A file that is damaged, or of another
+        training, counts for nothing."""
         import torch
         from safetensors import SafetensorError, safe_open
 
@@ -73,12 +75,18 @@ class Checkpoint:
         torch.set_rng_state(found["random"])
         if "random.cuda" in found:
             torch.cuda.set_rng_state(found["random.cuda"])
+        scaler.load_state_dict(noted["scaler"])
         best = -float("inf") if noted["best"] is None else float(noted["best"])
         found_at = Standing(int(noted["epoch"]), int(noted["step"]), best, int(noted["since"]))
         return found_at, kept
 
     def note(
-        self, standing: Standing, weights: Sequence[Any], optimizer: Any, kept: list[Any] | None
+        self,
+        standing: Standing,
+        weights: Sequence[Any],
+        optimizer: Any,
+        scaler: Any,
+        kept: list[Any] | None,
     ) -> None:
         """Write where training stands, if the last time is long enough ago."""
         import torch
@@ -102,6 +110,7 @@ class Checkpoint:
             "step": standing.step,
             "best": None if standing.best == -float("inf") else standing.best,
             "since": standing.since,
+            "scaler": scaler.state_dict(),  # numbers alone, and none where nothing is scaled
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(".part")

@@ -131,7 +131,7 @@ class _Descent:
     def __call__(self, judge: Judge | None) -> int:
         import torch
 
-        standing, self.kept = self.checkpoint.take_up(self.weights, self.optimizer)
+        standing, self.kept = self.checkpoint.take_up(self.weights, self.optimizer, self.scaler)
         random = np.random.default_rng(self.context.seed)
         for _ in range(standing.epoch):  # what is done leaves the order of the rest as it was
             list(batches(self.lengths, self.recipe.batch_size, random))
@@ -144,7 +144,7 @@ class _Descent:
             self.context.progress("training", standing.epoch, self.recipe.epochs)
             if self.recipe.patience and standing.since >= self.recipe.patience:
                 break
-            self.checkpoint.note(standing, self.weights, self.optimizer, self.kept)
+            self.checkpoint.note(standing, self.weights, self.optimizer, self.scaler, self.kept)
         if self.kept is not None:
             with torch.no_grad():
                 for parameter, value in zip(self.weights, self.kept, strict=True):

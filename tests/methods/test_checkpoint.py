@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,12 @@ class Killed(BaseException):
 class Context:
     """The part of a context that the loop looks at."""
 
-    device, mixed, seed = "cpu", None, 3
+    device, seed = "cpu", 3
 
-    def __init__(self, path: Path | None, dies_after: int = 10**9) -> None:
-        self.path, self.dies_after, self.seen = path, dies_after, []
+    def __init__(
+        self, path: Path | None, dies_after: int = 10**9, mixed: str | None = None
+    ) -> None:
+        self.path, self.dies_after, self.seen, self.mixed = path, dies_after, [], mixed
 
     def scratch(self):
         return self.path
@@ -47,7 +50,7 @@ def train(context, patience=0, epochs=6):
     scores = iter([0.1, 0.5, 0.3, 0.6, 0.2, 0.2])
 
     def loss(items):
-        return torch.nn.functional.cross_entropy(head(body(x[items])), y[items])
+        return 8 * torch.nn.functional.cross_entropy(head(body(x[items])), y[items])
 
     epochs = _training.descend(
         model,
@@ -73,6 +76,22 @@ def test_a_killed_training_ends_as_one_that_was_not(tmp_path, monkeypatch, after
     assert again.seen[0] == after + 1, "what was noted is not done again"
     assert epochs == 6
     assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_the_scale_of_gradients_goes_on(tmp_path, monkeypatch, after):
+    """From far too large a scale, and quick to grow: steps that overflow are skipped."""
+    monkeypatch.setattr(_checkpoint, "EVERY", 0.0)
+    scaler = partial(torch.amp.GradScaler, init_scale=2.0**127, growth_interval=3)
+    monkeypatch.setattr(torch.amp, "GradScaler", scaler)
+    _, whole = train(Context(None, mixed="fp16"))
+    path = tmp_path / "training-1.safetensors"
+    with pytest.raises(Killed):
+        train(Context(path, dies_after=after, mixed="fp16"))
+    _, resumed = train(Context(path, mixed="fp16"))
+    assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
+    _, never_scaled = train(Context(None))
+    assert not all(torch.equal(a, b) for a, b in zip(whole, never_scaled, strict=True))
 
 
 def test_another_training_or_a_damaged_file_starts_from_the_beginning(tmp_path, monkeypatch):
