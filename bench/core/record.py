@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bench.core.inert import clean
 from bench.core.method import Scalar
 
 SCHEMA = 1
 """Version of the record file; a change of meaning adds a numbered migration in `bench.store`."""
+
+
+NAMES = 32_768
+"""Characters of all class names of a record, at most: half of what a published one may take."""
 
 
 class Status(StrEnum):
@@ -77,6 +83,7 @@ class DataReport:
     capped: dict[str, int] = field(default_factory=dict)  # classes with fewer items than asked
     rare: dict[str, int] = field(default_factory=dict)  # classes kept out of validation
     notes: dict[str, Scalar] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()  # by class id, as `names_kept` has them; (): not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,3 +166,10 @@ class Record:
         if self.extraction is not None:
             extra += self.extraction.seconds_charged - self.extraction.seconds
         return self.seconds + extra
+
+
+def names_kept(names: Sequence[str]) -> tuple[str, ...]:
+    """Class names as a record has them: one line each without what cannot be seen; none at all
+    where they are more than `NAMES`, and a reader makes do with the ids."""
+    kept = tuple(map(clean, names))
+    return kept if sum(map(len, kept)) <= NAMES else ()

@@ -1,4 +1,4 @@
-"""The test inputs of a record and its classes' names, loaded through its task."""
+"""The test inputs of a record and its classes' names, loaded through its task or noted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Data:
 
     def name(self, class_id: int) -> str:
         """A class's name, or its id."""
-        return self.names[class_id] if self.names else str(class_id)
+        return (self.names[class_id] if self.names else "") or str(class_id)
 
     def shown(self, item: int) -> str:
         """One inert line that says what an input is."""
@@ -40,7 +40,8 @@ class Data:
 
 def data_of(run: Run, suite: Path | None, *, wanted: bool) -> Data:
     """What can be said of a run's items: everything where it is `wanted` or a suite is given, and
-    else the names of classes where the task's data are on this machine already.
+    else the names of classes, from the task's data where these are on this machine already, or
+    from the record.
 
     Raises:
         UserError: if they are wanted and cannot be had, or are no longer those of the record.
@@ -53,10 +54,16 @@ def data_of(run: Run, suite: Path | None, *, wanted: bool) -> Data:
                 f"{run.record.task!r} is not a task that bench knows: give the suite that describes"
                 " it (--suite FILE)"
             )
-        return Data()
+        return _noted(run)
     if not asked and not _at_hand(task, run.record):
-        return Data()
+        return _noted(run)
     return _loaded(task, run)
+
+
+def _noted(run: Run) -> Data:
+    """Names alone, as the record has them: those of earlier versions have none."""
+    names = () if run.record.data is None else run.record.data.class_names
+    return Data(names if len(names) == run.items.classes else ())
 
 
 def _task(record: Record, suite: Path | None) -> Task | None:

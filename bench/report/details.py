@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.core.record import Record
 from bench.stats.calibration import BINS
 from bench.store import Items
 
@@ -23,7 +24,8 @@ class Details:
     `confusion` has a triple (true class, predicted class, items) for each pair that occurs.
     `bins` are of the predicted class' probability, equally wide, as the calibration error has
     them: in each the items, the sum of that probability, and how many were right. What has
-    no such probability (NaN, or not from 0 to 1) is in none of them.
+    no such probability (NaN, or not from 0 to 1) is in none of them. `names` are the classes',
+    by id, where records know them: those of earlier versions do not.
     """
 
     classes: int
@@ -31,10 +33,12 @@ class Details:
     items: int
     confusion: tuple[tuple[int, int, int], ...]
     bins: tuple[tuple[int, float, int], ...]
+    names: tuple[str, ...] = ()
 
 
-def details(predictions: Iterable[Items]) -> Details | None:
-    """Sum up the predictions of one row; None where there are none."""
+def details(predictions: Iterable[Items], names: tuple[str, ...] = ()) -> Details | None:
+    """Sum up the predictions of one row; None where there are none. `names` that are not one a
+    class are left out."""
     codes: list[Codes] = []
     bins = np.zeros((3, BINS))
     classes = records = items = 0
@@ -54,7 +58,15 @@ def details(predictions: Iterable[Items]) -> Details | None:
             for code, count in zip(pairs.tolist(), counts.tolist(), strict=True)
         ),
         bins=tuple((int(n), float(p), int(right)) for n, p, right in bins.T.tolist()),
+        names=names if len(names) == classes else (),
     )
+
+
+def names_of(records: Iterable[Record]) -> tuple[str, ...]:
+    """What the records of one row call its classes; nothing where they contradict each other (a
+    suite may name the classes of its own data anew)."""
+    found = {record.data.class_names for record in records if record.data is not None} - {()}
+    return found.pop() if len(found) == 1 else ()
 
 
 _SHIFT = 16

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.core.inert import clean, lines
+from bench.report.details import Details
 from bench.report.gather import Found
 
 _DIGITS = 10  # as in the JSON table
@@ -16,18 +17,25 @@ LONGEST = 2000
 
 
 def data(found: Found) -> str:
-    """Records, what they ran on, and each row's details, by the row's place on the board."""
+    """Records, what they ran on, and each row's details, by the row's place on the board.
+
+    Names of classes stand once, in `classes`, for all rows that share them.
+    """
+    names = list(dict.fromkeys(one.names for one in found.details if one and one.names))
+    at = {each: place for place, each in enumerate(names)}
     plain = {
         "records": [dict(record) for record in found.origins.records],
         "settings": [asdict(setting) for setting in found.origins.settings],
-        "rows": [
-            None
-            if one is None
-            else [one.classes, one.records, one.items, _flat(one.confusion), _flat(one.bins)]
-            for one in found.details
-        ],
+        "classes": names,
+        "rows": [None if one is None else _row(one, at) for one in found.details],
     }
     return embedded(plain)
+
+
+def _row(one: Details, at: Mapping[tuple[str, ...], int]) -> list[Any]:
+    """In the order that the script takes it apart; null where the classes have no names."""
+    numbers = [one.classes, one.records, one.items, _flat(one.confusion), _flat(one.bins)]
+    return [*numbers, at.get(one.names)]
 
 
 def embedded(plain: Mapping[str, Any]) -> str:

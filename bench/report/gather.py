@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.core.metrics import TRANSCRIPTION
-from bench.report.details import Details, details
+from bench.report.details import Details, details, names_of
 from bench.report.kept import Kept
 from bench.report.origins import Origins, origins
 from bench.store import Store
@@ -55,9 +55,12 @@ def gather(given: Store) -> Found:
         origins=origins(records),
         details=tuple(
             details(
-                store.predictions(by_run[run])
-                for run in row.run_ids
-                if by_run[run].predictions and by_run[run].main_metric not in TRANSCRIPTION
+                (
+                    store.predictions(by_run[run])
+                    for run in row.run_ids
+                    if by_run[run].predictions and by_run[run].main_metric not in TRANSCRIPTION
+                ),
+                names_of(by_run[run] for run in row.run_ids),
             )
             for row in found.rows
         ),

@@ -21,10 +21,10 @@ from bench.core.errors import NotApplicableError
 from bench.core.identity import item_digest
 from bench.core.method import Fitted, Member, Method, Needs, Sized, Told, Transcribes
 from bench.core.predictions import ClassPredictions, Outcome
-from bench.core.record import DataReport, PhaseName, Record, Status
+from bench.core.record import DataReport, PhaseName, Record, Status, names_kept
 from bench.core.scoring import all_scores, chance_levels
 from bench.core.suite import Control, Precision
-from bench.core.task import Input, Split
+from bench.core.task import Input, Split, TaskKind
 from bench.measure import Phases, peak, provenance, reset_peak
 from bench.runner.determinism import deterministic, seed_everything
 from bench.runner.identify import identity_fields, precision_of
@@ -318,7 +318,7 @@ def transferability(ready: Prepared, bench: Workbench) -> dict[str, float]:
 def data_report(ready: Prepared, choice: Choice) -> DataReport:
     """What the record says of the data."""
     names, draw = ready.loaded.splits.class_names, ready.draw
-    learns = ready.method.spec.labels
+    learns, kind = ready.method.spec.labels, ready.loaded.task.spec.kind
     return DataReport(
         fingerprint=ready.cell.fingerprint,
         classes=len(names),
@@ -330,4 +330,5 @@ def data_report(ready: Prepared, choice: Choice) -> DataReport:
         capped={names[c]: m for c, m in draw.capped.items()},
         rare={names[c]: m for c, m in choice.rare.items()},
         notes=dict(ready.loaded.splits.notes),
+        class_names=names_kept(names) if kind is TaskKind.CLASSIFICATION else (),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,11 +149,21 @@ def test_own_inputs_are_shown_cut_and_inert(own):
         assert test.targets[one["item"]] == one["true"]
 
 
-def test_without_the_suite_classes_are_numbers(own):
+def test_without_the_suite_classes_have_the_names_of_the_record(own):
     folder, record = own
+    assert record.data.class_names == ("a | <b>b</b>", "b")
     text = errors(record.run_id, folder=folder / "runs/own")
     assert "<b>" not in text
-    assert "| 0 " in text
+    assert "a &#124; &lt;b&gt;b&lt;/b&gt;" in text
+
+
+def test_classes_of_a_record_without_names_are_numbers(own, tmp_path):
+    folder, record = own
+    data = replace(record.data, class_names=())
+    older, store = replace(record, data=data), Store(folder / "runs/own")
+    predictions = store.folder / "predictions" / f"{record.predictions}.safetensors"
+    Store(tmp_path).add(older, predictions.read_bytes())
+    assert "| 0 " in errors(record.run_id, folder=tmp_path)
 
 
 def test_changed_data_are_not_shown_as_if_they_were_the_records(own, tmp_path):

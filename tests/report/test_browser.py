@@ -137,6 +137,57 @@ def test_a_row_opens_with_its_figures_and_records(page):
     assert chrome.run("document.activeElement.className") == "open"
 
 
+LONG = "a class whose name goes on and on"
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory, files):
+    """Few classes with names, many, and few without."""
+    store = Store(tmp_path_factory.mktemp("named"))
+    few = (LONG, "", "<img src=x onerror=alert(1)>", "d")
+    Maker(store).draws(2, task="few", class_names=few)
+    Maker(store).draws(2, task="many", classes=20, class_names=tuple(f"c{i}" for i in range(20)))
+    Maker(store).draws(2, task="none")
+    store.write_suite({"name": "named", "version": 1})
+    files["named"] = write(store.folder, store.folder / "named.html")
+
+
+def opened(chrome, task):
+    chrome.run(f"document.querySelector('table.problem tr[data-t^={task}] button.open').click()")
+
+
+@pytest.mark.usefixtures("named")
+def test_classes_have_their_names(page):
+    chrome = page("named")
+    opened(chrome, "few")
+    for way in ("thead th:not(:first-child)", "tbody th"):
+        heads = f"[...row.querySelectorAll('.matrix {way}')]"
+        texts = chrome.run(f"{heads}.map(h => h.textContent)")
+        assert texts == ["a class whose nam\u2026", "1", "<img src=x onerro\u2026", "d"]
+        titles = chrome.run(f"{heads}.map(h => h.title)")
+        assert titles == [LONG, "", "<img src=x onerror=alert(1)>", ""]
+    words = chrome.run("[...row.querySelectorAll('details td.words')].map(d => d.textContent)")
+    assert {"a class whose nam\u2026", "1", "<img src=x onerro\u2026", "d"} == set(words)
+    assert chrome.run("row.querySelectorAll('img').length") == 0
+    chrome.run("row.close()")
+    opened(chrome, "many")
+    titles = chrome.run("[...row.querySelectorAll('.heat title')].map(t => t.textContent)")
+    assert any(title.startswith("true c7, predicted c7: ") for title in titles)
+    chrome.run("row.close()")
+    opened(chrome, "none")
+    heads = "[...row.querySelectorAll('.matrix tbody th')].map(h => h.textContent)"
+    assert chrome.run(heads) == ["0", "1", "2", "3"]
+    assert "Class ids, true down" in chrome.run("row.innerText")
+
+
+@pytest.mark.usefixtures("named")
+def test_names_of_classes_need_no_scrolling_sideways_on_a_phone(page):
+    chrome = page("named", PHONE)
+    opened(chrome, "few")
+    chrome.run("row.querySelectorAll('details').forEach(d => { d.open = true; })")
+    assert chrome.run("row.scrollWidth <= row.clientWidth")
+
+
 def test_a_failure_says_why(page):
     chrome = page("full")
     chrome.run("document.querySelector('#failures button.open').click()")

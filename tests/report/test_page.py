@@ -133,7 +133,7 @@ def test_each_figure_is_there(make, fill, read):
 def test_a_run_without_a_record_is_a_page(make, read):
     page = read(html(make.store.folder))
     assert "no records yet" in "".join(page.texts["p"])
-    assert page.data == {"records": [], "settings": [], "rows": []}
+    assert page.data == {"records": [], "settings": [], "classes": [], "rows": []}
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +162,33 @@ def test_hostile_names_change_no_element(make, fill, read, harmless, name):
     assert page.texts["script"][1] == harmless.texts["script"][1]
     assert not set(page.texts["script"][0]) & set("<>&")
     assert page.texts["script"][0].isascii()
+
+
+def test_names_of_classes_stand_once(make, read):
+    """Records with names and without, of one task and of another."""
+    names = ("a", "b", "a c", "d")
+    make.draws(2, class_names=names)
+    make.draws(2, method="knn", class_names=names)
+    make.draws(2, task="topics")
+    make.store.write_suite({"name": "named", "version": 1})
+    data = read(html(make.store.folder)).data
+    assert data["classes"] == [list(names)]
+    assert sorted(str(row[5]) for row in data["rows"]) == ["0", "0", "None"]
+
+
+@pytest.mark.fault(38, "hostile names in every format")
+def test_hostile_names_of_classes_change_no_element(make, read):
+    """Those of a file that something else has written: a cell's own are inert already."""
+    names = tuple(name.encode("utf-8", "replace").decode() for name in HOSTILE)
+    make.draws(2, class_names=names, classes=len(names))
+    make.store.write_suite({"name": "hostile", "version": 1})
+    page = read(html(make.store.folder))
+    assert page.tags["script", ()] == page.tags["script", ("id", "type")] == 1
+    (kept,) = page.data["classes"]
+    assert len(kept) == len(HOSTILE)
+    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"}
+    assert not {c for name in kept for c in name if unicodedata.category(c) in hidden}
+    assert not set(page.texts["script"][0]) & set("<>&")
 
 
 def test_it_is_written_where_it_should_be(make, fill, tmp_path):

@@ -6,12 +6,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.core.record import DataReport
 from bench.report.axes import linear, logarithmic
-from bench.report.details import details
+from bench.report.details import details, names_of
 from bench.report.looks import looks
 from bench.stats import calibration
 from bench.store import Items, Store
 from tests.report.conftest import ROOT
+from tests.store_kit import record
 
 numbers = st.lists(st.floats(-1e6, 1e6, allow_nan=False), max_size=20)
 positive = st.lists(st.floats(1e-6, 1e9), max_size=20)
@@ -81,3 +83,27 @@ def test_what_is_no_probability_is_in_no_bin():
     assert sum(n for n, _, _ in found.bins) == 2
     assert (65535, 65535, 1) in found.confusion
     assert details([]) is None
+
+
+def test_names_are_those_that_all_records_of_a_row_agree_on():
+    def named(*names):
+        return with_data(class_names=names)
+
+    assert names_of([named("a", "b"), named(), named("a", "b"), record()]) == ("a", "b")
+    assert names_of([named("a", "b"), named("b", "a")]) == ()
+    assert names_of([named(), record()]) == ()
+
+
+def test_names_that_are_not_one_a_class_are_left_out():
+    true, p = np.array([0, 1, 2]), np.full(3, 0.5, dtype=np.float32)
+    items = Items(true, true, p, p, 3)
+    assert details([items], ("a", "b", "c")).names == ("a", "b", "c")
+    assert details([items], ("a", "b")).names == details([items]).names == ()
+
+
+def with_data(**changes):
+    data = DataReport(
+        fingerprint="x", classes=2, labels=1, labels_extra=0, test=1, tuning="none",
+        duplicates_train_test=0, **changes,
+    )  # fmt: skip
+    return record(data=data)

@@ -100,6 +100,7 @@ class Maker:
         scores: list | None = None,
         chosen_point: dict | None = None,
         members: dict | None = None,
+        class_names: tuple[str, ...] = (),
     ) -> Record:
         true = truth(task, items, classes) if true is None else true
         if predicted is None:
@@ -188,6 +189,7 @@ class Maker:
                 duplicates_train_test=0,
                 capped=capped or {},
                 rare=rare or {},
+                class_names=class_names,
             ),
             predictions=hashlib.sha256(data).hexdigest() if data else None,
             failure=failure,

@@ -84,47 +84,59 @@
   const table = (heads, rows) =>
     make("table", {},
       make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
-      make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", { class: "number" }, String(cell)))))));
+      make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => cell instanceof Node ? cell : make("td", { class: "number" }, String(cell)))))));
   const scrolled = (label, inner) => make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, inner);
 
   const triples = (flat) => Array.from({ length: flat.length / 3 }, (_, i) => flat.slice(3 * i, 3 * i + 3));
   const SMALL = 12;
+  const SHORT = 18;
 
-  const matrix = (classes, found) => {
+  /* A class by its name, cut where it is long, with the whole of it in a title; or by its number. */
+  const named = (names) => (n) => names?.[n] || String(n);
+  const called = (name, tag, given = {}) => {
+    const letters = [...name];
+    if (letters.length <= SHORT) return make(tag, given, name);
+    return make(tag, { ...given, title: name }, `${letters.slice(0, SHORT - 1).join("").trimEnd()}\u2026`);
+  };
+
+  const matrix = (classes, found, names) => {
+    const name = named(names);
     const totals = new Map();
     for (const [truth, , count] of found) totals.set(truth, (totals.get(truth) ?? 0) + count);
     const share = (truth, count) => count / (totals.get(truth) || 1);
     if (classes <= SMALL) {
       const counts = new Map(found.map(([truth, said, count]) => [`${truth} ${said}`, count]));
       const numbers = Array.from({ length: classes }, (_, i) => i);
-      const body = numbers.map((truth) => make("tr", {}, make("th", { scope: "row" }, String(truth)), ...numbers.map((said) => {
+      const body = numbers.map((truth) => make("tr", {}, called(name(truth), "th", { scope: "row" }), ...numbers.map((said) => {
         const count = counts.get(`${truth} ${said}`) ?? 0;
         const cell = make("td", count ? { class: truth === said ? "right" : "wrong" } : {}, count ? String(count) : "");
         cell.style.setProperty("--s", share(truth, count).toFixed(3));
         return cell;
       })));
-      const head = make("tr", {}, make("th", { scope: "col" }, "true \u2193"), ...numbers.map((n) => make("th", { scope: "col" }, String(n))));
-      return scrolled("Confusion matrix", make("table", { class: "matrix" }, make("thead", {}, head), make("tbody", {}, ...body)));
+      const head = make("tr", {}, make("th", { scope: "col" }, "true \u2193"), ...numbers.map((n) => called(name(n), "th", { scope: "col" })));
+      return scrolled("Confusion matrix", make("table", { class: names ? "matrix named" : "matrix" }, make("thead", {}, head), make("tbody", {}, ...body)));
     }
     const heat = draw("svg", { class: "plot heat", viewBox: `0 0 ${classes} ${classes}`, role: "img", "aria-label": `Confusion matrix of ${classes} classes, true down, predicted across. The table of the most frequent confusions has numbers.` });
     for (const [truth, said, count] of found) {
       heat.append(draw("rect", { class: truth === said ? "right" : "wrong", x: said, y: truth, width: 1, height: 1, "fill-opacity": (0.15 + 0.85 * share(truth, count)).toFixed(2) },
-        draw("title", {}, `true ${truth}, predicted ${said}: ${count}, ${percent(share(truth, count))} of the class`)));
+        draw("title", {}, `true ${name(truth)}, predicted ${name(said)}: ${count}, ${percent(share(truth, count))} of the class`)));
     }
     return heat;
   };
 
-  const confusion = ([classes, records, items, flat]) => {
+  const confusion = ([classes, records, items, flat, , place]) => {
+    const names = place === null ? null : data.classes[place];
     const found = triples(flat);
     const totals = new Map();
     for (const [truth, , count] of found) totals.set(truth, (totals.get(truth) ?? 0) + count);
     const wrong = found.filter(([truth, said]) => truth !== said).sort((a, b) => b[2] - a[2]).slice(0, 8);
-    const rows = wrong.map(([truth, said, count]) => [truth, said, count, percent(count / totals.get(truth))]);
+    const label = (n) => names ? called(named(names)(n), "td", { class: "words" }) : n;
+    const rows = wrong.map(([truth, said, count]) => [label(truth), label(said), count, percent(count / totals.get(truth))]);
     return make("div", {}, make("h3", {}, "Confusion matrix"),
-      make("p", { class: "note" }, `Class ids, true down, predicted across; ${items.toLocaleString("en-US")} items over ${records} ${records === 1 ? "record" : "records"}. Shades are shares of a true class.`),
-      matrix(classes, found),
+      make("p", { class: "note" }, `${names ? "Classes" : "Class ids"}, true down, predicted across; ${items.toLocaleString("en-US")} items over ${records} ${records === 1 ? "record" : "records"}. Shades are shares of a true class.`),
+      matrix(classes, found, names),
       make("details", { class: "legend" }, make("summary", {}, "Most frequent confusions"),
-        rows.length ? table(["true", "predicted", "items", "of the class"], rows) : make("p", {}, "None: every item is right.")));
+        rows.length ? scrolled("Most frequent confusions", table(["true", "predicted", "items", "of the class"], rows)) : make("p", {}, "None: every item is right.")));
   };
 
   const reliability = ([, , , , flat]) => {
