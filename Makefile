@@ -8,11 +8,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS_STAMP := $(VENV)/.installed-peers
+DOCS_STAMP := $(VENV)/.installed-docs
 PART ?= all
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-slow test-gpu check format method-pages command-pages guide tables publish microbench scaling peers simulate faults gate baseline clean
+.PHONY: help setup bench test test-slow test-gpu check format method-pages command-pages guide docs tables publish microbench scaling peers simulate faults gate baseline clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +62,13 @@ command-pages: $(STAMP)  ## Write docs/commands again from the commands' own hel
 
 guide: $(STAMP)  ## Run the commands of docs/guide.md again, and write what they print into it (a minute)
 	$(BIN)/python -m tests.tools.guide
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	@touch $@
+
+docs: $(DOCS_STAMP)  ## Build docs/ as a site into build/site; a link or a page that leads nowhere fails it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 tables: $(STAMP)  ## Derive everything in results/ from its records again: tables, model cards, README.md
 	@$(BIN)/bench export all results --write
