@@ -27,9 +27,10 @@ def export(
     format: Annotated[  # noqa: A002 -- the word that users say
         Target,
         typer.Argument(
-            help="model-index: YAML for a model card of the hub; mteb: a result file of MTEB's;"
-            " overview: a page over the published folders in a folder; all: every file that is"
-            " derived from a published folder, or from all in a folder.",
+            help="model-index: YAML for a model card of the hub; mteb: a result file of MTEB's, for"
+            " banking77 and fsdd where they are run as it does; overview: a page over the"
+            " published folders in a folder; all: every file that is derived from a published"
+            " folder, or from all in a folder.",
             show_default=False,
         ),
     ],

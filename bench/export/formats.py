@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.core.errors import UserError, did_you_mean
 from bench.export.model_index import model_index
-from bench.export.mteb import PROTOCOLS, mteb_results
+from bench.export.mteb import mteb_results, needed
 from bench.export.overview import overview
 from bench.store import Store
 from bench.tables import Board, board
@@ -81,8 +81,8 @@ def _mteb(store: Store, rows: list[Row]) -> str:
     results = list(mteb_results(store, rows))
     if not results:
         raise UserError(
-            f"nothing in {store.folder} follows MTEB's protocol: every draw of a suite like"
-            f" suites/mteb-banking77.toml does (tasks: {', '.join(PROTOCOLS)})"
+            f"nothing in {store.folder} follows MTEB's protocol, which needs {needed()}:"
+            " suites/mteb-banking77.toml is such a suite"
         )
     if len(results) > 1:
         named = ", ".join(f"{r.row.problem.task} / {r.row.backbone}" for r in results)

@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from bench import tasks
 from bench.core.errors import UserError
 from bench.export import export
-from bench.export.mteb import PROTOCOLS, follows, weighted_f1
+from bench.export.mteb import HEAD, PROTOCOLS, follows, weighted_f1
+from bench.runner.run import plan_suite
+from bench.runner.workbench import Workbench
+from bench.runner.worker import run_cell
 from bench.store import Store
+from tests.tasks.loaded import splits_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "results/mteb-banking77"
@@ -89,6 +94,88 @@ def test_what_was_run_otherwise_is_none_of_mtebs_results(change):
     assert not follows(protocol, [*records[:3], other, *records[4:]])
 
 
-def test_a_folder_without_one_says_which_suites_have_them():
-    with pytest.raises(UserError, match=r"suites/mteb-banking77\.toml"):
+def test_a_folder_without_one_says_what_is_needed():
+    with pytest.raises(UserError, match=r"suites/mteb-banking77\.toml") as caught:
         export(ROOT / "results/order", "mteb")
+    said = str(caught.value)
+    for part in (
+        "banking77 or fsdd",
+        "per_class = 8",
+        'sampling = "mteb"',
+        "draws = 10",
+        "C = 1.0",
+    ):
+        assert part in said
+    assert said.count("per_class") == 1
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("task", PROTOCOLS)
+def test_protocols_are_what_mteb_says_they_are(task):
+    mteb = pytest.importorskip(
+        "mteb",
+        reason="mteb is not installed: pip install 'adaptbench[peers]'",
+        exc_type=ImportError,
+    )
+    protocol, spec = PROTOCOLS[task], tasks.registry()[task].spec
+    found = mteb.get_task(protocol.name)
+    about = found.metadata
+    assert (about.dataset["revision"], about.main_score) == (protocol.revision, "accuracy")
+    assert (about.eval_splits, about.eval_langs) == (["test"], list(protocol.languages))
+    assert (found.samples_per_label, found.n_experiments) == (
+        protocol.per_class,
+        protocol.experiments,
+    )
+    head = found.evaluator_model.get_params()
+    assert {name: head[name] for name in HEAD} == HEAD
+    sizes = {split: of["num_samples"] for split, of in about.descriptive_stats.items()}
+    assert sizes == {"train": spec.train_size, "test": spec.test_size}
+
+
+def test_fsdd_has_mtebs_recordings():
+    """Their seconds, as mteb's descriptive statistics have them (2.26, FSDD.json)."""
+    splits = splits_of("fsdd")
+    for split, total, least, most in (
+        (splits.test, 129.25375, 0.1435, 1.14725),
+        (splits.train, 1183.04925, 0.143625, 2.28275),
+    ):
+        seconds = [sound.seconds for sound in split.inputs]
+        assert sum(seconds) == pytest.approx(total, abs=1e-9)
+        assert (min(seconds), max(seconds)) == (least, most)
+
+
+SOUND = """
+[suite]
+name = "sound"
+draws = 10
+budget = { trials = 1 }
+[[task]]
+name = "fsdd"
+train = { per_class = 8, sampling = "mteb" }
+[[backbone]]
+name = "log-mel"
+[[method]]
+name = "probe"
+C = 1.0
+max_iter = 100
+"""
+
+
+@pytest.mark.slow
+def test_sounds_that_were_run_as_mteb_does_are_one_of_its_results(tmp_path):
+    splits_of("fsdd")  # or there is nothing to run
+    (tmp_path / "sound.toml").write_text(SOUND)
+    plan, store = plan_suite(tmp_path / "sound.toml"), Store(tmp_path / "run")
+    bench = Workbench("cpu", tmp_path / "cache", lambda *_: None)
+    records = [run_cell(cell, bench, store) for cell in plan.cells]
+    assert follows(PROTOCOLS["fsdd"], sorted(records, key=lambda record: record.draw))
+    store.write_suite({"name": "sound", "version": 1, "draws": 10})
+    (tmp_path / "FSDD.json").write_text(export(store.folder, "mteb"))
+    (scores,) = json.loads((tmp_path / "FSDD.json").read_text())["scores"]["test"]
+    assert "other draws" in scores["note"]
+    mean = fmean(record.metrics["accuracy"] for record in records)
+    assert scores["main_score"] == pytest.approx(mean)
+    results = pytest.importorskip("mteb.results", reason="mteb is not installed")
+    found = results.TaskResult.from_disk(tmp_path / "FSDD.json")
+    assert list(found.validate_and_filter_scores().scores) == ["test"]
+    assert found.get_score() == pytest.approx(mean)
