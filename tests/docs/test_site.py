@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,18 +61,3 @@ def test_links_out_of_docs_lead_to_the_host_or_say_what_they_are_of():
     )
     fenced = "```\n[x](../../y.md)\n```\n"
     assert mended(fenced, "methods/m.md", None) == fenced
-
-
-def test_mkdocs_builds_it(tmp_path):
-    """As `make docs` does: whatever leads nowhere is an error."""
-    pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install 'adaptbench[docs]'")
-    pytest.importorskip("material", reason="mkdocs-material is not installed: the same")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    html = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert 'src="http' not in html
-    assert 'rel="stylesheet" href="http' not in html
