@@ -72,6 +72,7 @@ class RareRule(StrEnum):
 
     ERROR = "error"  # a class missing from a split is an error
     TRAIN_ONLY = "train-only"  # classes under 3 training items stay out of validation
+    NO_CLASSES = "no-classes"  # targets that mostly stand once (transcripts): nothing is balanced
 
 
 @dataclass(frozen=True, slots=True)
