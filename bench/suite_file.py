@@ -27,6 +27,7 @@ from bench.core.suite import (
     TaskEntry,
     TrainRule,
 )
+from bench.core.task import Modality
 
 SECTIONS: Mapping[str, type] = {
     "task": TaskEntry,
@@ -270,7 +271,10 @@ def _task_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
     if entry.train.per_class is not None and entry.train.size is not None:
         found.append(Mistake(f"{where}.train", "give per_class or size, not both"))
     if entry.data is None:
-        own = ("test", "split", "group", "time", "input", "label", "class_names", "modality")
+        own = (
+            *("test", "split", "group", "time", "input", "label", "transcript"),
+            *("class_names", "modality"),
+        )
         found += [
             Mistake(f"{where}.{key}", "is for your own data: it needs `data` beside it")
             for key in own
@@ -279,7 +283,24 @@ def _task_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
     elif entry.test_on is not None:
         message = "is for tasks by name; your own data say test = ... for other test items"
         found.append(Mistake(f"{where}.test_on", message))
+    if entry.transcript is not None and entry.data is not None:
+        found += _transcript_mistakes(where, entry)
     ways = [key for key in ("test", "split", "time") if getattr(entry, key)]
     if len(ways) > 1:
         found.append(Mistake(where, f"give one way to divide, not {' and '.join(ways)}"))
+    return found
+
+
+def _transcript_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
+    """What does not go with a column of transcripts: they are of sounds, and no classes."""
+    wrong = {
+        "label": entry.label and "is in place of transcript: give one of the two",
+        "class_names": entry.class_names and "is of classes, and transcripts are none; drop it",
+        "train.per_class": entry.train.per_class
+        and 'is of classes, and transcripts are none; write { size = 100 } or "full"',
+    }
+    found = [Mistake(f"{where}.{key}", message) for key, message in wrong.items() if message]
+    if entry.modality is not Modality.AUDIO:
+        message = 'is what is said in sounds: it needs modality = "audio" beside it'
+        found.append(Mistake(f"{where}.transcript", message))
     return found

@@ -92,6 +92,7 @@ class TaskEntry:
     test_share: Annotated[float, Ge(0.01)] = 0.25
     input: Name | None = None
     label: Name | None = None
+    transcript: Name | None = None  # in place of label: a column of what is said in the sounds
     class_names: dict[str, str] = field(default_factory=dict)
     license: str = "not stated"
 

@@ -16,7 +16,15 @@ from bench.tasks._checks import listed
 from bench.tasks._dataset import class_ids
 from bench.tasks._divide import Division, by_group, latest, stratified
 from bench.tasks._media import Media
-from bench.tasks._rows import SPLIT_WORDS, clean_texts, group_ids, label_words, missing, moments
+from bench.tasks._rows import (
+    SPLIT_WORDS,
+    clean_texts,
+    group_ids,
+    label_words,
+    missing,
+    moments,
+    transcripts,
+)
 from bench.tasks._tables import Table
 
 INPUT_COLUMN = {Modality.TEXT: "text", Modality.IMAGE: "image", Modality.AUDIO: "audio"}
@@ -25,11 +33,16 @@ LABEL_COLUMN = "label"
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """All usable rows `(n,)`; `in_test` is None where nothing has divided them yet."""
+    """All usable rows `(n,)`; `in_test` is None where nothing has divided them yet.
+
+    `classes` `(k,)` are what targets are positions in: class names, or transcripts; `strata`
+    `(n,)` what is balanced between the splits: the classes, and of transcripts nothing.
+    """
 
     inputs: Sequence[Input]
     targets: NDArray[np.int64]
     classes: tuple[str, ...]
+    strata: NDArray[np.int64]
     groups: NDArray[np.int64] | None
     times: NDArray[np.float64] | None
     in_test: NDArray[np.bool_] | None
@@ -44,8 +57,8 @@ class Pool:
         if self.times is not None:
             return latest(self.times, share)
         if self.groups is not None:
-            return by_group(self.groups, self.targets, share)
-        return stratified(self.targets, share)
+            return by_group(self.groups, self.strata, share)
+        return stratified(self.strata, share)
 
     def split(self, indices: NDArray[np.int64]) -> Split:
         """The rows at `indices` `(m,)`; images and sounds stay encoded until they are asked for."""
@@ -62,24 +75,25 @@ class Pool:
 def make_pool(parts: Mapping[str, Table], entry: TaskEntry, modality: Modality, where: str) -> Pool:
     """Join the parts (train, test, validation; or train alone, not divided yet) and clean them.
 
-    Rows without an input or a label are dropped and counted.
+    Rows without an input, or without a label or a transcript, are dropped and counted.
 
     Raises:
         DataError: if a column is not there, or does not hold what it should.
     """
     train, test, notes = _join(parts, where)
     table = train if test is None else train.join(test)
-    input_name, label_name = entry.input or INPUT_COLUMN[modality], entry.label or LABEL_COLUMN
-    inputs, labels = table.column(input_name, "input"), table.column(label_name, "label")
-    words = label_words(labels, where, label_name)
+    input_name = entry.input or INPUT_COLUMN[modality]
+    inputs, words = table.column(input_name, "input"), _words(table, entry, where)
     no_input = np.array([missing(value) for value in inputs], dtype=np.bool_)
-    no_label = np.array([word is None for word in words], dtype=np.bool_)
+    no_word = np.array([word is None for word in words], dtype=np.bool_)
+    what = "label" if entry.transcript is None else "transcript"
     notes["rows_dropped_without_input"] = int(no_input.sum())
-    notes["rows_dropped_without_label"] = int((no_label & ~no_input).sum())
-    kept = np.flatnonzero(~no_input & ~no_label)
+    notes[f"rows_dropped_without_{what}"] = int((no_word & ~no_input).sum())
+    kept = np.flatnonzero(~no_input & ~no_word)
     table = table.take(kept)
     present = [str(words[i]) for i in kept]
     classes = tuple(sorted(set(present)))
+    targets = class_ids(present, classes)
     in_test = None if test is None else kept >= len(train)
     values = table.column(input_name, "input")
     ready: Sequence[Input]
@@ -91,13 +105,23 @@ def make_pool(parts: Mapping[str, Table], entry: TaskEntry, modality: Modality, 
     group, time = entry.group, entry.time
     return Pool(
         inputs=ready,
-        targets=class_ids(present, classes),
+        targets=targets,
         classes=classes,
+        strata=targets if entry.transcript is None else np.zeros_like(targets),
         groups=group_ids(table.column(group, "group"), where, group) if group else None,
         times=moments(table.column(time, "time"), where, time) if time else None,
         in_test=in_test,
         notes={key: count for key, count in notes.items() if count},
     )
+
+
+def _words(table: Table, entry: TaskEntry, where: str) -> list[str | None]:
+    """The label or the transcript of each row; None where there is none."""
+    if entry.transcript is not None:
+        said = table.column(entry.transcript, "transcript")
+        return transcripts(said, where, entry.transcript)
+    name = entry.label or LABEL_COLUMN
+    return label_words(table.column(name, "label"), where, name)
 
 
 def _join(parts: Mapping[str, Table], where: str) -> tuple[Table, Table | None, dict[str, int]]:

@@ -6,6 +6,7 @@ of the fingerprint; whatever was dropped or mended is counted in the notes.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,8 +15,8 @@ from bench.assets import absolute_file, file_path, pinned_digest, pinned_uri, re
 from bench.core.asset import Asset, Source
 from bench.core.errors import DataError, UserError
 from bench.core.suite import TaskEntry
-from bench.core.task import Modality, Splits, TaskSpec
-from bench.tasks._checks import check, listed
+from bench.core.task import Modality, RareRule, Splits, TaskKind, TaskSpec
+from bench.tasks._checks import check, listed, said_before
 from bench.tasks._media import files_digest, inside, read_folders
 from bench.tasks._pool import INPUT_COLUMN, LABEL_COLUMN, make_pool
 from bench.tasks._rows import by_split_column, missing, readable
@@ -24,6 +25,8 @@ from bench.tasks._tables import READERS, Table, read_snapshot, read_table
 READER_VERSION = 1
 """Raised when the same data would give other items, classes or splits."""
 
+TRANSCRIPTS_IN_TRAIN = "test_transcripts_in_train"
+"""Note: how many test items say what is also said in training, by whomever (`group` parts them)."""
 FILES_OF = {Modality.IMAGE: "images", Modality.AUDIO: "sounds"}
 FILE, HTTPS, HUB = "file:", "https:", "hub:datasets/"
 
@@ -55,6 +58,9 @@ class OwnData:
             notes=pool.notes,
         )
         check(splits, self.spec)
+        if self.spec.kind is TaskKind.TRANSCRIPTION:
+            known = {TRANSCRIPTS_IN_TRAIN: said_before(splits)}
+            return dataclasses.replace(splits, notes={**splits.notes, **known})
         return splits
 
     def _parts(self, files: Mapping[str, Path]) -> dict[str, Table]:
@@ -112,13 +118,16 @@ def from_entry(entry: TaskEntry, folder: Path, pins: Mapping[str, str]) -> OwnDa
         sources=tuple(_source(name, uri, folder, pins) for name, uri in _uris(entry).items()),
         license=entry.license,
     )
+    said = entry.transcript is not None
     spec = TaskSpec(
         name=entry.name,
         version=1,
         modality=modality,
         summary=f"your own data: {entry.data}",
         assets=(asset,),
-        main_metric=entry.main_metric or "accuracy",
+        kind=TaskKind.TRANSCRIPTION if said else TaskKind.CLASSIFICATION,
+        main_metric=entry.main_metric or ("word_accuracy" if said else "accuracy"),
+        rare=RareRule.NO_CLASSES if said else RareRule.ERROR,
         settings=settings,
     )
     return OwnData(spec, entry, folder)
@@ -153,6 +162,11 @@ def _modality(entry: TaskEntry, folder: Path) -> Modality:
             raise UserError(
                 f"{where}: a folder holds images or audio, but modality is {entry.modality}"
             )
+        if entry.transcript is not None:
+            raise UserError(
+                f"{where}: a folder of files has no transcripts; name a table instead, with a "
+                "column of files and one of what is said in them"
+            )
         columns = ("input", "label", "split", "group", "time")
         given = [key for key in columns if getattr(entry, key) is not None]
         if given:
@@ -164,11 +178,14 @@ def _modality(entry: TaskEntry, folder: Path) -> Modality:
 def _settings(entry: TaskEntry, modality: Modality) -> dict[str, object]:
     """What decides items and splits beside the bytes, with defaults resolved."""
     fixed = entry.test is None and entry.split is None
+    target = {"label": entry.label or LABEL_COLUMN}
+    if entry.transcript is not None:
+        target = {"transcript": entry.transcript}
     return {
         "reader": READER_VERSION,
         "modality": modality.value,
         "input": entry.input or INPUT_COLUMN[modality],
-        "label": entry.label or LABEL_COLUMN,
+        **target,
         "split": entry.split,
         "group": entry.group,
         "time": entry.time,
