@@ -38,6 +38,8 @@ NESTED: Mapping[str, type] = {"train": TrainRule, "budget": Budget}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FULL = "full"
 """All of the training pool, as a rule or as the last size of a curve."""
+OWN_MODALITIES = frozenset({Modality.TEXT, Modality.IMAGE, Modality.AUDIO})
+"""What columns of the user's own data may hold."""
 CLEAN = "clean"
 """Test inputs as they are, in a list of conditions."""
 PLAIN: Mapping[tuple[str, str], Any] = {("train", FULL): {}, ("condition", CLEAN): None}
@@ -272,7 +274,7 @@ def _task_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
         found.append(Mistake(f"{where}.train", "give per_class or size, not both"))
     if entry.data is None:
         own = (
-            *("test", "split", "group", "time", "input", "label", "transcript"),
+            *("test", "split", "group", "time", "input", "parts", "label", "transcript"),
             *("class_names", "modality"),
         )
         found += [
@@ -280,14 +282,45 @@ def _task_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
             for key in own
             if getattr(entry, key)
         ]
-    elif entry.test_on is not None:
-        message = "is for tasks by name; your own data say test = ... for other test items"
-        found.append(Mistake(f"{where}.test_on", message))
-    if entry.transcript is not None and entry.data is not None:
-        found += _transcript_mistakes(where, entry)
+    else:
+        found += _own_mistakes(where, entry)
     ways = [key for key in ("test", "split", "time") if getattr(entry, key)]
     if len(ways) > 1:
         found.append(Mistake(where, f"give one way to divide, not {' and '.join(ways)}"))
+    return found
+
+
+def _own_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
+    """What does not go together in an entry of the user's own data."""
+    found = []
+    if entry.test_on is not None:
+        message = "is for tasks by name; your own data say test = ... for other test items"
+        found.append(Mistake(f"{where}.test_on", message))
+    if entry.parts:
+        found += _part_mistakes(where, entry)
+    elif entry.modality is not None and entry.modality not in OWN_MODALITIES:
+        message = (
+            f'"{entry.modality}": your own data are text, image or audio; inputs of several parts '
+            'say parts = { image = "column", text = "column" }'
+        )
+        found.append(Mistake(f"{where}.modality", message))
+    if entry.transcript is not None:
+        found += _transcript_mistakes(where, entry)
+    return found
+
+
+def _part_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
+    """What does not go with parts, each of which is a column of one modality."""
+    found = []
+    if len(entry.parts) < 2 or not OWN_MODALITIES.issuperset(entry.parts):
+        message = (
+            'wants two or three of text, image and audio: { image = "column", text = "column" }'
+        )
+        found.append(Mistake(f"{where}.parts", message))
+    for key in ("input", "modality"):
+        if getattr(entry, key) is not None:
+            message = "is said by parts: drop it, or drop parts"
+            found.append(Mistake(f"{where}.{key}", message))
     return found
 
 
@@ -300,7 +333,10 @@ def _transcript_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
         and 'is of classes, and transcripts are none; write { size = 100 } or "full"',
     }
     found = [Mistake(f"{where}.{key}", message) for key, message in wrong.items() if message]
-    if entry.modality is not Modality.AUDIO:
+    if entry.parts:
+        message = "is of sounds alone: it does not go with parts"
+        found.append(Mistake(f"{where}.transcript", message))
+    elif entry.modality is not Modality.AUDIO:
         message = 'is what is said in sounds: it needs modality = "audio" beside it'
         found.append(Mistake(f"{where}.transcript", message))
     return found

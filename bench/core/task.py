@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,15 @@ class Joined:
     def content(self) -> tuple[Input, ...]:
         """What names it (`bench.core.identity.item_digest`)."""
         return tuple(x for name in sorted(self.parts) for x in (name, self.parts[name]))
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """Inputs kept part by part, so that one part is had without decoding the others."""
+
+    def part(self, name: str) -> Sequence[Input]:
+        """That part of every input, in order."""
+        ...
 
 
 class TaskKind(StrEnum):

@@ -44,7 +44,7 @@ class Texts:
     notes: Mapping[str, int]
 
 
-def clean_texts(values: Sequence[Any], where: str, name: str) -> Texts:
+def clean_texts(values: Sequence[Any], where: str, name: str, key: str = "input") -> Texts:
     """Check that all values are texts, and mend what no encoder can write.
 
     Empty texts stay: a classifier meets them in use, too.  They are counted.
@@ -58,7 +58,7 @@ def clean_texts(values: Sequence[Any], where: str, name: str) -> Texts:
         if not isinstance(value, str):
             raise DataError(
                 f"{where}: column {name!r} holds {_shown(value)} ({type(value).__name__}) where a "
-                "text is wanted; choose another `input`"
+                f"text is wanted; choose another `{key}`"
             )
         text = SURROGATES.sub("\N{REPLACEMENT CHARACTER}", value)
         counts["texts_with_surrogates_mended"] += text != value
