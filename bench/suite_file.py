@@ -27,6 +27,7 @@ from bench.core.suite import (
     TaskEntry,
     TrainRule,
 )
+from bench.core.task import Modality
 
 SECTIONS: Mapping[str, type] = {
     "task": TaskEntry,
@@ -37,6 +38,8 @@ NESTED: Mapping[str, type] = {"train": TrainRule, "budget": Budget}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FULL = "full"
 """All of the training pool, as a rule or as the last size of a curve."""
+OWN_MODALITIES = frozenset({Modality.TEXT, Modality.IMAGE, Modality.AUDIO})
+"""What columns of the user's own data may hold."""
 CLEAN = "clean"
 """Test inputs as they are, in a list of conditions."""
 PLAIN: Mapping[tuple[str, str], Any] = {("train", FULL): {}, ("condition", CLEAN): None}
@@ -270,16 +273,70 @@ def _task_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
     if entry.train.per_class is not None and entry.train.size is not None:
         found.append(Mistake(f"{where}.train", "give per_class or size, not both"))
     if entry.data is None:
-        own = ("test", "split", "group", "time", "input", "label", "class_names", "modality")
+        own = (
+            *("test", "split", "group", "time", "input", "parts", "label", "transcript"),
+            *("class_names", "modality"),
+        )
         found += [
             Mistake(f"{where}.{key}", "is for your own data: it needs `data` beside it")
             for key in own
             if getattr(entry, key)
         ]
-    elif entry.test_on is not None:
-        message = "is for tasks by name; your own data say test = ... for other test items"
-        found.append(Mistake(f"{where}.test_on", message))
+    else:
+        found += _own_mistakes(where, entry)
     ways = [key for key in ("test", "split", "time") if getattr(entry, key)]
     if len(ways) > 1:
         found.append(Mistake(where, f"give one way to divide, not {' and '.join(ways)}"))
+    return found
+
+
+def _own_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
+    """What does not go together in an entry of the user's own data."""
+    found = []
+    if entry.test_on is not None:
+        message = "is for tasks by name; your own data say test = ... for other test items"
+        found.append(Mistake(f"{where}.test_on", message))
+    if entry.parts:
+        found += _part_mistakes(where, entry)
+    elif entry.modality is not None and entry.modality not in OWN_MODALITIES:
+        message = (
+            f'"{entry.modality}": your own data are text, image or audio; inputs of several parts '
+            'say parts = { image = "column", text = "column" }'
+        )
+        found.append(Mistake(f"{where}.modality", message))
+    if entry.transcript is not None:
+        found += _transcript_mistakes(where, entry)
+    return found
+
+
+def _part_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
+    """What does not go with parts, each of which is a column of one modality."""
+    found = []
+    if len(entry.parts) < 2 or not OWN_MODALITIES.issuperset(entry.parts):
+        message = (
+            'wants two or three of text, image and audio: { image = "column", text = "column" }'
+        )
+        found.append(Mistake(f"{where}.parts", message))
+    for key in ("input", "modality"):
+        if getattr(entry, key) is not None:
+            message = "is said by parts: drop it, or drop parts"
+            found.append(Mistake(f"{where}.{key}", message))
+    return found
+
+
+def _transcript_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
+    """What does not go with a column of transcripts: they are of sounds, and no classes."""
+    wrong = {
+        "label": entry.label and "is in place of transcript: give one of the two",
+        "class_names": entry.class_names and "is of classes, and transcripts are none; drop it",
+        "train.per_class": entry.train.per_class
+        and 'is of classes, and transcripts are none; write { size = 100 } or "full"',
+    }
+    found = [Mistake(f"{where}.{key}", message) for key, message in wrong.items() if message]
+    if entry.parts:
+        message = "is of sounds alone: it does not go with parts"
+        found.append(Mistake(f"{where}.transcript", message))
+    elif entry.modality is not Modality.AUDIO:
+        message = 'is what is said in sounds: it needs modality = "audio" beside it'
+        found.append(Mistake(f"{where}.transcript", message))
     return found

@@ -21,7 +21,9 @@ from transformers import (
     ViTModel,
     WhisperConfig,
     WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
     WhisperModel,
+    WhisperTokenizer,
 )
 
 from bench import methods
@@ -118,6 +120,39 @@ def save_whisper(folder: Path) -> Path:
     WhisperModel(config).save_pretrained(folder)
     WhisperFeatureExtractor().save_pretrained(folder)
     return folder
+
+
+def save_speech(folder: Path, texts: list[str]) -> Path:
+    """A Whisper that writes a few tokens, untrained: the letters and the words of `texts`."""
+    words = sorted({word for text in texts for word in text.split()})
+    spelled = [f"\u0120{word}" for word in words]  # byte-level BPE's sign for a space before it
+    merges = [pair for word in spelled for pair in _joins(word)]
+    pieces = dict.fromkeys([*sorted(set("".join(spelled))), *("".join(pair) for pair in merges)])
+    special = ["<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"]
+    vocabulary = {piece: i for i, piece in enumerate([*pieces, *special])}
+    tokenizer = WhisperTokenizer(vocab=vocabulary, merges=list(dict.fromkeys(merges)))
+    tokenizer.add_special_tokens({"additional_special_tokens": special[1:]})
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    layers = {"encoder_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 64}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 64}
+    end, start = vocabulary[special[0]], vocabulary[special[1]]
+    config = WhisperConfig(d_model=32, vocab_size=len(vocabulary), init_std=0.1, **layers, **heads,
+                           decoder_start_token_id=start, bos_token_id=end, eos_token_id=end,
+                           pad_token_id=end, begin_suppress_tokens=[])  # fmt: skip
+    model = WhisperForConditionalGeneration(config)
+    with torch.no_grad():  # nothing taught it to stop: from the eighth token on it does
+        decoder = model.model.decoder
+        stop = torch.nn.init.normal_(decoder.embed_tokens.weight[end], std=0.1)  # 0 as padding
+        decoder.embed_positions.weight[8:] = 10 * stop
+    model.save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def _joins(word: str) -> list[tuple[str, str]]:
+    """The merges that spell a word from its first letter on."""
+    return [(word[:i], word[i]) for i in range(1, len(word))]
 
 
 RATE = 8000

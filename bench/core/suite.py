@@ -91,7 +91,9 @@ class TaskEntry:
     time: Name | None = None
     test_share: Annotated[float, Ge(0.01)] = 0.25
     input: Name | None = None
+    parts: dict[Modality, Name] = field(default_factory=dict)  # in place of input: a column each
     label: Name | None = None
+    transcript: Name | None = None  # in place of label: a column of what is said in the sounds
     class_names: dict[str, str] = field(default_factory=dict)
     license: str = "not stated"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,15 @@ class Joined:
         return tuple(x for name in sorted(self.parts) for x in (name, self.parts[name]))
 
 
+@runtime_checkable
+class Parted(Protocol):
+    """Inputs kept part by part, so that one part is had without decoding the others."""
+
+    def part(self, name: str) -> Sequence[Input]:
+        """That part of every input, in order."""
+        ...
+
+
 class TaskKind(StrEnum):
     """What a target is, and with it which predictions and metrics fit."""
 
@@ -72,6 +81,7 @@ class RareRule(StrEnum):
 
     ERROR = "error"  # a class missing from a split is an error
     TRAIN_ONLY = "train-only"  # classes under 3 training items stay out of validation
+    NO_CLASSES = "no-classes"  # targets that mostly stand once (transcripts): nothing is balanced
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from bench.core.errors import Mistake, did_you_mean
 from bench.core.method import Needs
 from bench.core.metrics import CLASSIFICATION, TRANSCRIPTION
 from bench.core.suite import Suite
-from bench.core.task import Task
+from bench.core.task import Task, TaskKind
 from bench.suite_file import CLEAN, FULL, Draft
 from bench.tasks import conditions, shift
 
@@ -34,10 +34,7 @@ def check(draft: Draft) -> list[Mistake]:
             found.append(Mistake(f"{where}.name", f"no task is named {name!r}{near}"))
         found += _condition_mistakes(where, table)
         found += _shift_mistakes(where, table)
-        metric = table.get("main_metric")
-        if isinstance(metric, str) and metric not in {*CLASSIFICATION, *TRANSCRIPTION}:
-            near = did_you_mean(metric, CLASSIFICATION)
-            found.append(Mistake(f"{where}.main_metric", f"no metric is named {metric!r}{near}"))
+        found += _metric_mistakes(where, table)
     for where, table in draft.entries("backbone"):
         name = table.get("name")
         if isinstance(name, str) and name.startswith(SHAPE):
@@ -67,6 +64,28 @@ def check(draft: Draft) -> list[Mistake]:
             for key, message in methods.registry()[name].spec.mistakes(given)
         ]
     return found
+
+
+def _metric_mistakes(where: str, table: dict[str, Any]) -> list[Mistake]:
+    """A metric that nobody knows, or that is of another kind of task."""
+    name, metric, known = table.get("name"), table.get("main_metric"), tasks.registry()
+    if not isinstance(metric, str):
+        return []
+    if metric not in {*CLASSIFICATION, *TRANSCRIPTION}:
+        message = f"no metric is named {metric!r}{did_you_mean(metric, CLASSIFICATION)}"
+        return [Mistake(f"{where}.main_metric", message)]
+    if "data" in table:
+        said = "transcript" in table
+    elif isinstance(name, str) and name in known:
+        said = known[name].spec.kind is TaskKind.TRANSCRIPTION
+    else:
+        return []
+    fitting = TRANSCRIPTION if said else tuple(CLASSIFICATION)
+    if metric in fitting:
+        return []
+    of = "transcripts" if said else "classes"
+    message = f"{metric!r} is no metric of {of}; they have: {', '.join(fitting)}"
+    return [Mistake(f"{where}.main_metric", message)]
 
 
 def _condition_mistakes(where: str, table: dict[str, Any]) -> list[Mistake]:

@@ -11,7 +11,7 @@ from bench import methods
 from bench.core.cell import Cell
 from bench.core.method import Fitted, Needs
 from bench.core.predictions import ClassPredictions, Predictions
-from bench.core.task import Input, Joined, Modality, Split, TaskSpec
+from bench.core.task import Input, Joined, Modality, Parted, Split, TaskSpec
 
 
 def part_of(cell: Cell, spec: TaskSpec, reads: Modality | None) -> str | None:
@@ -31,6 +31,8 @@ def seen(inputs: Sequence[Input], part: str | None) -> Sequence[Input]:
     """What is looked at of each input; None where it is missing."""
     if part is None:
         return inputs
+    if isinstance(inputs, Parted):
+        return inputs.part(part)
     return [item.parts[part] if isinstance(item, Joined) else item for item in inputs]
 
 

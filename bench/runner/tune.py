@@ -66,6 +66,8 @@ def divide(labelled: Split, extra: int, rare_rule: RareRule, draw: int) -> Divis
     if extra:
         pair = np.arange(n), np.arange(n, n + extra)
         return Division((pair,), f"{extra} items beyond the labelled ones", {})
+    if rare_rule is RareRule.NO_CLASSES:
+        return _unbalanced(labelled, draw)
     counts = np.bincount(labelled.targets)
     rare: dict[int, int] = {}
     if rare_rule is RareRule.TRAIN_ONLY:
@@ -83,6 +85,20 @@ def divide(labelled: Split, extra: int, rare_rule: RareRule, draw: int) -> Divis
     if smallest < CROSS_VALIDATE_BELOW and n < SMALL:
         return Division(pairs, f"{folds}-fold", rare)
     return Division(pairs[:1], f"1 of {folds} folds held out", rare)
+
+
+def _unbalanced(labelled: Split, draw: int) -> Division:
+    """The same division of items that have no classes: as if all were of one."""
+    n = len(labelled)
+    apart = n if labelled.groups is None else len(np.unique(labelled.groups))
+    folds = min(FOLDS, apart)
+    if folds < 2:
+        return Division((), "none: nothing to hold out", {})
+    alike = Split(labelled.inputs, np.zeros(n, dtype=np.int64), labelled.groups)
+    pairs = tuple(_folds(alike, np.arange(n), folds, draw))
+    if n < CROSS_VALIDATE_BELOW:
+        return Division(pairs, f"{folds}-fold", {})
+    return Division(pairs[:1], f"1 of {folds} folds held out", {})
 
 
 def choose(

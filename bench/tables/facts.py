@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from bench.core.metrics import TRANSCRIPTION
 from bench.core.record import Record
 
 NAMED = 5
@@ -16,7 +17,8 @@ def facts(records: Iterable[Record]) -> str:
     if not known:
         return ""
     data = next(record.data for record in known if record.data is not None)
-    said = [f"{data.classes:,} classes."]
+    kind = "different transcripts" if known[0].main_metric in TRANSCRIPTION else "classes"
+    said = [f"{data.classes:,} {kind}."]
     if data.duplicates_train_test:
         said.append(f"{data.duplicates_train_test:,} test items also stand in the training pool.")
     said += [

@@ -9,6 +9,7 @@ import numpy as np
 from bench.core.errors import DataError
 from bench.core.identity import item_digest
 from bench.core.task import RareRule, Split, Splits, TaskKind, TaskSpec
+from bench.core.transcripts import normal
 
 NAMED_AT_MOST = 5
 """How many offenders a message names before it says "and n more"."""
@@ -45,6 +46,13 @@ def duplicates_across(splits: Splits) -> int:
     """Count the test items whose content (`item_digest`) also stands in the training pool."""
     train = {item_digest(item) for item in splits.train.inputs}
     return sum(item_digest(item) in train for item in splits.test.inputs)
+
+
+def said_before(splits: Splits) -> int:
+    """Count the test items whose transcript also stands in the training pool, made alike."""
+    texts = [normal(text) for text in splits.class_names]
+    train = {texts[i] for i in splits.train.targets}
+    return sum(texts[i] in train for i in splits.test.targets)
 
 
 def listed(names: Iterable[object]) -> str:

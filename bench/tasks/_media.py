@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import DataError
-from bench.core.task import Input, Modality
+from bench.core.task import Input, Joined, Modality
 from bench.tasks import _images, _sounds
 from bench.tasks._rows import SPLIT_WORDS
 
@@ -61,6 +61,41 @@ class Media(Sequence[Input]):
             tuple(self.sources[i] for i in indices),
             tuple(self.names[i] for i in indices),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Several(Sequence[Input]):
+    """Inputs of several parts, each part a column: see `bench.core.task.Parted`."""
+
+    columns: Mapping[str, Sequence[Input]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    @overload
+    def __getitem__(self, index: int) -> Joined: ...
+    @overload
+    def __getitem__(self, index: slice) -> Several: ...
+    def __getitem__(self, index: int | slice) -> Joined | Several:
+        found = {name: values[index] for name, values in self.columns.items()}
+        return Several(found) if isinstance(index, slice) else Joined(found)
+
+    def __iter__(self) -> Iterator[Joined]:
+        return (self[i] for i in range(len(self)))
+
+    def part(self, name: str) -> Sequence[Input]:
+        return self.columns[name]
+
+    def take(self, indices: NDArray[np.int64]) -> Several:
+        """The items at `indices`, still encoded."""
+        return Several({name: taken(values, indices) for name, values in self.columns.items()})
+
+
+def taken(inputs: Sequence[Input], indices: NDArray[np.int64]) -> Sequence[Input]:
+    """The items at `indices` `(m,)`, in that order; images and sounds stay encoded."""
+    if isinstance(inputs, Media | Several):
+        return inputs.take(indices)
+    return [inputs[i] for i in indices]
 
 
 def inside(folder: Path, name: str, where: str, word: str) -> Path:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import DataError, did_you_mean
+from bench.core.transcripts import normal
 from bench.tasks._checks import listed
 from bench.tasks._tables import Table
 
@@ -43,7 +44,7 @@ class Texts:
     notes: Mapping[str, int]
 
 
-def clean_texts(values: Sequence[Any], where: str, name: str) -> Texts:
+def clean_texts(values: Sequence[Any], where: str, name: str, key: str = "input") -> Texts:
     """Check that all values are texts, and mend what no encoder can write.
 
     Empty texts stay: a classifier meets them in use, too.  They are counted.
@@ -57,7 +58,7 @@ def clean_texts(values: Sequence[Any], where: str, name: str) -> Texts:
         if not isinstance(value, str):
             raise DataError(
                 f"{where}: column {name!r} holds {_shown(value)} ({type(value).__name__}) where a "
-                "text is wanted; choose another `input`"
+                f"text is wanted; choose another `{key}`"
             )
         text = SURROGATES.sub("\N{REPLACEMENT CHARACTER}", value)
         counts["texts_with_surrogates_mended"] += text != value
@@ -103,6 +104,36 @@ def label_words(values: Sequence[Any], where: str, name: str) -> list[str | None
             "only classes are handled; choose another `label`, or write the classes as words"
         )
     return [None if word is None else str(int(float(word))) for word in words]
+
+
+def transcripts(values: Sequence[Any], where: str, name: str) -> list[str | None]:
+    """What is said, as it is written; None where nobody wrote it down.
+
+    Raises:
+        DataError: if one is no text, or has no word in it: errors are counted per word.
+    """
+    texts: list[str | None] = []
+    wordless = []
+    for row, value in enumerate(values, start=1):
+        if missing(value):
+            texts.append(None)
+            continue
+        if not isinstance(value, str):
+            raise DataError(
+                f"{where}: column {name!r} holds {_shown(value)} ({type(value).__name__}) where a "
+                "transcript is wanted; choose another `transcript`"
+            )
+        texts.append(SURROGATES.sub("\N{REPLACEMENT CHARACTER}", value))
+        if not normal(value):
+            wordless.append(row)
+    if wordless:
+        more = f" and in {len(wordless) - 1} more" if len(wordless) > 1 else ""
+        raise DataError(
+            f"{where}: column {name!r} has no words in row {wordless[0]}{more} "
+            f"({_shown(values[wordless[0] - 1])}), so that nothing can be counted there; "
+            "write down what is said, or take such rows out"
+        )
+    return texts
 
 
 def readable(classes: Sequence[str], names: Mapping[str, str], where: str) -> tuple[str, ...]:

@@ -176,8 +176,23 @@ def read_snapshot(folder: Path, where: str) -> dict[str, Table]:
             loaded = datasets.load_dataset(str(folder), cache_dir=cache, keep_in_memory=True)
             return {str(split): _plain(rows, where, roots) for split, rows in loaded.items()}
         except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
+            if (lacking := _lacking(error)) is not None:
+                raise UserError(
+                    f"{where}: `datasets` reads data in this form with the package {lacking!r}, "
+                    "which is not installed; install it, or choose a revision that holds Parquet "
+                    "files"
+                ) from error
             first = str(error).strip().split("\n")[0].replace(str(folder), "the snapshot")
             raise DataError(f"{where}: `datasets` cannot read it: {first}") from error
+
+
+def _lacking(error: BaseException | None) -> str | None:
+    """The package whose absence is at the bottom of an error: folders of sounds want torchcodec."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError):
+            return error.name
+        error = error.__cause__
+    return None
 
 
 @contextmanager

@@ -6,6 +6,7 @@ of the fingerprint; whatever was dropped or mended is counted in the notes.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,16 +15,18 @@ from bench.assets import absolute_file, file_path, pinned_digest, pinned_uri, re
 from bench.core.asset import Asset, Source
 from bench.core.errors import DataError, UserError
 from bench.core.suite import TaskEntry
-from bench.core.task import Modality, Splits, TaskSpec
-from bench.tasks._checks import check, listed
+from bench.core.task import Modality, RareRule, Splits, TaskKind, TaskSpec
+from bench.tasks._checks import check, listed, said_before
 from bench.tasks._media import files_digest, inside, read_folders
-from bench.tasks._pool import INPUT_COLUMN, LABEL_COLUMN, make_pool
+from bench.tasks._pool import INPUT_COLUMN, LABEL_COLUMN, Column, columns_of, make_pool
 from bench.tasks._rows import by_split_column, missing, readable
 from bench.tasks._tables import READERS, Table, read_snapshot, read_table
 
 READER_VERSION = 1
 """Raised when the same data would give other items, classes or splits."""
 
+TRANSCRIPTS_IN_TRAIN = "test_transcripts_in_train"
+"""Note: how many test items say what is also said in training, by whomever (`group` parts them)."""
 FILES_OF = {Modality.IMAGE: "images", Modality.AUDIO: "sounds"}
 FILE, HTTPS, HUB = "file:", "https:", "hub:datasets/"
 
@@ -55,6 +58,9 @@ class OwnData:
             notes=pool.notes,
         )
         check(splits, self.spec)
+        if self.spec.kind is TaskKind.TRANSCRIPTION:
+            known = {TRANSCRIPTS_IN_TRAIN: said_before(splits)}
+            return dataclasses.replace(splits, notes={**splits.notes, **known})
         return splits
 
     def _parts(self, files: Mapping[str, Path]) -> dict[str, Table]:
@@ -89,9 +95,9 @@ class OwnData:
                 for split, found in read_folders(path, where, self.spec.modality).items()
             }
         table = read_table(path, where)
-        if self.spec.modality is not Modality.TEXT:
-            base = file_path(uri, self.folder).parent
-            table = _with_files(table, self.entry, base, self.spec.modality)
+        for column in columns_of(self.entry, self.spec.modality):
+            if column.modality in FILES_OF:
+                table = _with_files(table, column, file_path(uri, self.folder).parent)
         return {"train": table}
 
 
@@ -104,22 +110,24 @@ def from_entry(entry: TaskEntry, folder: Path, pins: Mapping[str, str]) -> OwnDa
         UserError: if the entry contradicts itself, or names files that are not there.
     """
     modality = _modality(entry, folder)
-    settings = _settings(entry, modality)
-    if modality is not Modality.TEXT:
-        settings.update(_file_digests(entry, folder, modality))
+    settings = {**_settings(entry, modality), **_file_digests(entry, folder, modality)}
     asset = Asset(
         name=entry.name,
         sources=tuple(_source(name, uri, folder, pins) for name, uri in _uris(entry).items()),
         license=entry.license,
     )
+    said = entry.transcript is not None
     spec = TaskSpec(
         name=entry.name,
         version=1,
         modality=modality,
         summary=f"your own data: {entry.data}",
         assets=(asset,),
-        main_metric=entry.main_metric or "accuracy",
+        kind=TaskKind.TRANSCRIPTION if said else TaskKind.CLASSIFICATION,
+        main_metric=entry.main_metric or ("word_accuracy" if said else "accuracy"),
+        rare=RareRule.NO_CLASSES if said else RareRule.ERROR,
         settings=settings,
+        parts={of.value: of for of in entry.parts},
     )
     return OwnData(spec, entry, folder)
 
@@ -153,22 +161,32 @@ def _modality(entry: TaskEntry, folder: Path) -> Modality:
             raise UserError(
                 f"{where}: a folder holds images or audio, but modality is {entry.modality}"
             )
-        columns = ("input", "label", "split", "group", "time")
-        given = [key for key in columns if getattr(entry, key) is not None]
+        if entry.transcript is not None:
+            raise UserError(
+                f"{where}: a folder of files has no transcripts; name a table instead, with a "
+                "column of files and one of what is said in them"
+            )
+        columns = ("input", "parts", "label", "split", "group", "time")
+        given = [key for key in columns if getattr(entry, key)]
         if given:
             raise UserError(f"{where}: a folder of files has no columns; drop {listed(given)}")
         return entry.modality or Modality.IMAGE
-    return entry.modality or Modality.TEXT
+    return Modality.SEVERAL if entry.parts else entry.modality or Modality.TEXT
 
 
 def _settings(entry: TaskEntry, modality: Modality) -> dict[str, object]:
     """What decides items and splits beside the bytes, with defaults resolved."""
     fixed = entry.test is None and entry.split is None
+    target = {"label": entry.label or LABEL_COLUMN}
+    if entry.transcript is not None:
+        target = {"transcript": entry.transcript}
+    columns = columns_of(entry, modality)
+    parts = {column.modality.value: column.name for column in columns}
     return {
         "reader": READER_VERSION,
         "modality": modality.value,
-        "input": entry.input or INPUT_COLUMN[modality],
-        "label": entry.label or LABEL_COLUMN,
+        **({"parts": parts} if entry.parts else {"input": columns[0].name}),
+        **target,
         "split": entry.split,
         "group": entry.group,
         "time": entry.time,
@@ -197,28 +215,30 @@ def _is_folder(entry: TaskEntry, folder: Path) -> bool:
     return data.startswith(FILE) and file_path(data, folder).is_dir()
 
 
-def _with_files(table: Table, entry: TaskEntry, base: Path, modality: Modality) -> Table:
+def _with_files(table: Table, column: Column, base: Path) -> Table:
     """The table with paths of images or sounds, which must lie under `base`, as files."""
-    name = entry.input or INPUT_COLUMN[modality]
-    where, word = table.where, modality.value
+    where, word = table.where, column.modality.value
     files = [
         None if missing(value) or value == "" else inside(base, str(value), where, word)
-        for value in table.column(name, "input")
+        for value in table.column(column.name, column.key)
     ]
-    return Table(table.where, {**table.columns, name: files})
+    return Table(table.where, {**table.columns, column.name: files})
 
 
 def _file_digests(entry: TaskEntry, folder: Path, modality: Modality) -> dict[str, object]:
     """One sha256 over the files that each table names: the table's own does not cover them."""
     found: dict[str, object] = {}
+    columns = [column for column in columns_of(entry, modality) if column.modality in FILES_OF]
     for name, uri in _uris(entry).items():
-        if not uri.startswith(FILE) or PurePosixPath(uri).suffix.lower() not in READERS:
+        is_table = uri.startswith(FILE) and PurePosixPath(uri).suffix.lower() in READERS
+        if not columns or not is_table:
             continue
         path = file_path(uri, folder)
         table = read_table(path, f"{_where(entry)}, {uri}")
-        values = table.column(entry.input or INPUT_COLUMN[modality], "input")
-        names = [str(value) for value in values if not missing(value) and value != ""]
-        found[f"{name}_{FILES_OF[modality]}"] = files_digest(
-            path.parent, names, table.where, modality.value
-        )
+        for column in columns:
+            values = table.column(column.name, column.key)
+            names = [str(value) for value in values if not missing(value) and value != ""]
+            found[f"{name}_{FILES_OF[column.modality]}"] = files_digest(
+                path.parent, names, table.where, column.modality.value
+            )
     return found

@@ -14,11 +14,12 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from bench import suite_file
 from bench.cli import app, main
 from tests.docs.pages import ROOT, anchors, links, mentioned, pages, shell_lines
 from tests.tools import command_pages, guide
 
-README = ROOT / "README.md"
+README, SUITES = ROOT / "README.md", ROOT / "docs/suites.md"
 MINUTES = ("bench run", "bench throughput")
 PAGES = [pytest.param(path, id=path.relative_to(ROOT).as_posix()) for path in pages()]
 
@@ -36,6 +37,16 @@ def test_links_within_the_repository_lead_somewhere(page):
         if anchor and target.suffix == ".md":
             there = anchors(target.read_text(encoding="utf-8"))
             assert anchor in there, f"{page.name} links to {link}; headings: {sorted(there)}"
+
+
+def test_entries_that_are_shown_have_the_form_of_a_suite():
+    blocks = re.findall(
+        r"^```toml\n(.*?)^```", SUITES.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert blocks
+    for block in blocks:
+        raw = {"suite": {"name": "shown"}, **tomllib.loads(block)}
+        assert suite_file.parse(raw, Path("shown.toml")).mistakes == (), block
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -132,6 +132,8 @@ regularisation = 2
         ({"task": [{"name": "digits", "label": "x"}]}, "task[0].label"),
         ({"suite": {"name": "big", "draws": 1_000_000}}, "suite"),
         ({"task": [{"name": "digits", "main_metric": "f1"}]}, "task[0].main_metric"),
+        ({"task": [{"name": "digits", "main_metric": "word_accuracy"}]}, "task[0].main_metric"),
+        ({"task": [{"name": "fsdd-words", "main_metric": "kappa"}]}, "task[0].main_metric"),
     ],
 )
 def test_each_mistake_is_found_where_it_is(change, where):

@@ -70,6 +70,25 @@ def test_groups_are_not_torn_apart():
         assert not set(groups[train]) & set(groups[held])
 
 
+@pytest.mark.parametrize(("count", "folds"), [(1, 0), (3, 3), (12, 4), (40, 1)])
+def test_targets_that_are_no_classes_are_divided_all_the_same(count, folds):
+    found = divide(split(range(count)), 0, RareRule.NO_CLASSES, 0)
+    assert (len(found.pairs), found.rare) == (folds, {})
+    for train, held in found.pairs:
+        assert sorted([*train, *held]) == list(range(count))
+        assert len(held) >= count // 4
+
+
+@pytest.mark.parametrize(("speakers", "folds"), [(1, 0), (2, 2), (6, 4)])
+def test_without_classes_groups_are_not_torn_apart_either(speakers, folds):
+    groups = np.arange(12) % speakers
+    found = divide(split(range(12), groups), 0, RareRule.NO_CLASSES, 0)
+    assert len(found.pairs) == folds
+    for train, held in found.pairs:
+        assert len(held)
+        assert not set(groups[train]) & set(groups[held])
+
+
 class Pixels:
     """A context whose features are the inputs themselves; `refused` counts those it denies."""
 

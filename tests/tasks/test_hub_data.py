@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -113,6 +114,18 @@ def test_loading_scripts_are_never_run(tmp_path: Path) -> None:
 def test_an_unreadable_snapshot(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing else\n")
     with pytest.raises(DataError, match="`datasets` cannot read it"):
+        read_snapshot(tmp_path, "x")
+
+
+def test_a_folder_of_sounds_without_torchcodec(tmp_path: Path) -> None:
+    import soundfile
+
+    if importlib.util.find_spec("torchcodec"):
+        pytest.skip("torchcodec is installed")
+    for kind in ("bell", "horn"):
+        (tmp_path / kind).mkdir()
+        soundfile.write(tmp_path / kind / "0.wav", np.zeros(800), 8_000)
+    with pytest.raises(UserError, match="the package 'torchcodec', which is not installed"):
         read_snapshot(tmp_path, "x")
 
 
