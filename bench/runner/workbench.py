@@ -34,6 +34,7 @@ from bench.extract import (
     TokenCache,
     extract,
 )
+from bench.measure import EnergyWindow
 from bench.measure.environment import device_name
 from bench.store import Store
 
@@ -117,6 +118,7 @@ class Workbench:
         self.tokens = TokenCache(cache / "tokens")
         self.budgets = Budgets(cache / "budgets.json")
         self.halvings = 0  # of batch budgets, for a cell that was out of memory before
+        self.energy_window: Callable[[str], EnergyWindow] = EnergyWindow
         self.evidence: dict[Hashable, float] = {}  # LogME by features and labels
 
     def load(self, cell: Cell) -> Loaded:

@@ -100,6 +100,7 @@ class Maker:
         scores: list | None = None,
         chosen_point: dict | None = None,
         members: dict | None = None,
+        energy: float | None = None,
     ) -> Record:
         true = truth(task, items, classes) if true is None else true
         if predicted is None:
@@ -178,6 +179,7 @@ class Maker:
             members=members or {},
             backbone_parameters=parameters,
             bytes_peak=bytes_peak,
+            energy_joules=energy,
             data=DataReport(
                 fingerprint=digest(task),
                 classes=classes,
