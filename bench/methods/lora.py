@@ -133,16 +133,24 @@ def merged(trainable: Trainable, fitted: trained.Trained) -> Adapted:
 
 
 def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> None:
-    """Put adapters into the network, the only weights there that may change.
+    """Put adapters into the encoder, the only weights there that may change.
 
     Raises:
-        NotApplicableError: if the network has nothing to adapt.
+        NotApplicableError: if the encoder has nothing to adapt.
+    """
+    trainable.network.encoder = with_adapters(trainable.network.encoder, parameters, seed)
+
+
+def with_adapters(encoder: Any, parameters: Parameters, seed: int) -> Any:
+    """A network of transformers' with adapters in it, the only weights there that may change.
+
+    Raises:
+        NotApplicableError: if it has nothing to adapt.
     """
     import peft
     import torch
 
     torch.manual_seed(seed)  # the adapters' start
-    encoder = trainable.network.encoder
     names = targets(encoder, str(parameters["targets"]))
     if parameters["kind"] == "ia3":
         scaled = [name for name in names if name.endswith(tuple(f".{end}" for end in SCALED))]
@@ -166,7 +174,7 @@ def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> None:
         )
     with warnings.catch_warnings():  # peft asks transformers by a name that is on its way out
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-        trainable.network.encoder = peft.get_peft_model(encoder, config)
+        return peft.get_peft_model(encoder, config)
 
 
 def targets(encoder: Any, what: str) -> list[str]:

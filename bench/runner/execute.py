@@ -76,8 +76,8 @@ class CellContext:
     def trainable(self) -> Trainable:
         return self._sourced().trainable()
 
-    def language_model(self) -> LanguageModel:
-        return self._sourced().language_model()
+    def language_model(self, *, fresh: bool = False) -> LanguageModel:
+        return self._sourced().language_model(fresh=fresh)
 
     def transcriber(self) -> Transcriber:
         return self._sourced().transcriber()
