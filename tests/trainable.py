@@ -95,7 +95,8 @@ def save_decoder(folder: Path, texts: list[str]) -> Path:
     """A two-layer GPT-2 with the same word pieces."""
     count = save_tokenizer(folder, texts)
     torch.manual_seed(0)
-    config = GPT2Config(vocab_size=count, n_positions=512, n_embd=32, n_layer=2, n_head=2)
+    small = {"n_embd": 32, "n_layer": 2, "n_head": 2, "initializer_range": 0.2}  # cf. `save_bert`
+    config = GPT2Config(vocab_size=count, n_positions=512, **small)
     GPT2LMHeadModel(config).save_pretrained(folder)
     return folder
 

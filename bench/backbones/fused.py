@@ -114,8 +114,8 @@ def _places_within(offsets: Tensor, tokens: int) -> Tensor:
 
 
 def fuse(model: Any, backend: str | None = None) -> Fused | None:
-    """`model` as one of these, or None where its architecture is another, or adapters are in it:
-    their products would be left out."""
+    """`model` as one of these, or None where its architecture is another, or adapters or a prefix
+    are in it: they would be left out."""
     config = model.config
     known = (
         config.model_type in KINDS
@@ -123,7 +123,10 @@ def fuse(model: Any, backend: str | None = None) -> Fused | None:
         and not getattr(config, "is_decoder", False)
         and not getattr(config, "add_cross_attention", False)
         and getattr(config, "position_embedding_type", "absolute") in {"absolute", None}
-        and not any(hasattr(module, "base_layer") for module in model.modules())
+        and not any(
+            hasattr(module, "base_layer") or hasattr(module, "prompt_encoder")  # peft's names
+            for module in model.modules()
+        )
     )
     return Fused(model, backend) if known else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,20 +24,31 @@ LONGEST = 1024
 class CausalModel:
     """See `bench.core.backbone.LanguageModel`."""
 
-    def __init__(self, model: Any, tokenizer: Any, longest: int) -> None:
-        self._model, self._tokenizer, self._longest = model, tokenizer, longest
-        self._device = next(model.parameters()).device
+    def __init__(self, network: Any, tokenizer: Any, longest: int) -> None:
+        self.network, self._tokenizer, self._longest = network, tokenizer, longest
+        self._device = next(network.parameters()).device
+
+    def fresh(self) -> LanguageModel:
+        return CausalModel(copy.deepcopy(self.network).float(), self._tokenizer, self._longest)
 
     def likelihoods(self, prompts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float64]:
+        import torch
+
+        with torch.inference_mode():
+            found: NDArray[np.float64] = self.scores(prompts, endings).cpu().numpy()
+        return found
+
+    def scores(self, prompts: Sequence[str], endings: Sequence[str]) -> Any:
         import torch
 
         tails = [self._ids(ending) for ending in endings]
         if not all(tails):
             raise NotApplicableError("an ending without a token has no likelihood")
         room = self._longest - max(map(len, tails))
-        with torch.inference_mode():
-            rows = [self._of_one(self._start(prompt, room), tails) for prompt in prompts]
-        return np.stack(rows) if rows else np.zeros((0, len(endings)))
+        rows = [self._of_one(self._start(prompt, room), tails) for prompt in prompts]
+        if not rows:
+            return torch.zeros((0, len(endings)), dtype=torch.float64, device=self._device)
+        return torch.stack(rows)
 
     def _start(self, prompt: str, room: int) -> list[int]:
         """Ids of a prompt; one that is too long loses its beginning."""
@@ -46,12 +58,12 @@ class CausalModel:
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _of_one(self, start: list[int], tails: Sequence[list[int]]) -> NDArray[np.float64]:
+    def _of_one(self, start: list[int], tails: Sequence[list[int]]) -> Any:
         """Sums of log likelihoods `(e,)`: the prompt is computed once, its endings as a batch."""
         import torch
 
         prompt = torch.tensor([start], device=self._device)
-        said = self._model(prompt, use_cache=True)
+        said = self.network(prompt, use_cache=True)
         first = said.logits[0, -1].double().log_softmax(dim=-1)
         total = first[torch.tensor([tail[0] for tail in tails], device=self._device)]
         longest = max(map(len, tails))
@@ -62,13 +74,12 @@ class CausalModel:
             for row, tail in enumerate(tails):
                 ids[row, : len(tail)] = torch.tensor(tail)
             ids = ids.to(self._device)  # what fills up the rows comes after all that is looked at
-            logits = self._model(ids[:, :-1], past_key_values=cache, use_cache=True).logits
+            logits = self.network(ids[:, :-1], past_key_values=cache, use_cache=True).logits
             told = logits.double().log_softmax(dim=-1).gather(2, ids[:, 1:, None])[..., 0]
             counts = torch.tensor([len(tail) for tail in tails], device=self._device)
             real = torch.arange(longest - 1, device=self._device)[None] < counts[:, None] - 1
             total = total + (told * real).sum(dim=1)
-        found: NDArray[np.float64] = total.cpu().numpy()
-        return found
+        return total
 
 
 def load_language_model(

@@ -138,7 +138,22 @@ class Augments(Protocol):
 
 
 class LanguageModel(Protocol):
-    """A backbone that says how likely a text goes on in one way or another."""
+    """A backbone that says how likely a text goes on in one way or another. `network` is all of
+    it, its layers and what turns them into tokens."""
+
+    network: Any
+
+    def fresh(self) -> LanguageModel:
+        """A copy in float32, to be trained; this one stays as it is."""
+        ...
+
+    def scores(self, prompts: Sequence[str], endings: Sequence[str]) -> Any:
+        """What `likelihoods` says, as a tensor `(p, e)` float64 with gradients where there are any.
+
+        Raises:
+            NotApplicableError: if an ending is empty.
+        """
+        ...
 
     def likelihoods(self, prompts: Sequence[str], endings: Sequence[str]) -> NDArray[np.float64]:
         """Log likelihoods `(p, e)` in nats, summed over tokens, of each ending after each prompt.

@@ -171,8 +171,9 @@ class Context(Protocol):
         """A fresh copy of the cell's backbone, to be trained."""
         ...
 
-    def language_model(self) -> LanguageModel:
-        """The cell's backbone as a language model.
+    def language_model(self, *, fresh: bool = False) -> LanguageModel:
+        """The cell's backbone as a language model, which is shared; `fresh`: a copy in float32,
+        to be trained.
 
         Raises:
             NotApplicableError: if it is none.

@@ -150,6 +150,9 @@ class Record:
     facts: dict[str, Scalar] = field(default_factory=dict)  # what the method itself tells
     bytes_peak: int | None = None  # peak resident set of the worker in this cell
     bytes_peak_device: int | None = None
+    energy_joules: float | None = (
+        None  # of the whole board in this attempt's phases; None: not known
+    )
     data: DataReport | None = None
     predictions: str | None = None  # sha256 of the predictions file
     failure: Failure | None = None

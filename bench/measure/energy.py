@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from bench.measure.clock import Clock, wall
 from bench.measure.device_clock import Synchronise, synchroniser
@@ -31,6 +32,7 @@ class EnergyWindow:
 
     It counts the board, whoever uses it. Where there is no NVIDIA device, no
     `nvidia-ml-py`, no counter, or the window is below 5 s, the energy is None with the reason.
+    As a context manager it leaves what it found in `energy`.
 
     Args:
         device: "cpu" or "cuda".
@@ -58,6 +60,19 @@ class EnergyWindow:
         self._reason: str | None = None
         self._millijoules = 0
         self._start = 0.0
+        self.energy: Energy | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.energy = self.stop()
 
     def start(self) -> None:
         """Open the counter and begin."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +27,7 @@ from bench.core.task import Input, Split
 from bench.methods import _trained as trained
 from bench.methods import _training as training
 from bench.methods._layers import blocks
+from bench.methods._prefix import with_peft, with_prefix
 from bench.methods.finetune import tune_network
 
 ATTENTION = ("attention", "attn")
@@ -40,10 +40,11 @@ MIDDLE = ("output.dense", "fc2")
 SPEC = MethodSpec(
     name="lora",
     version=1,
-    summary="low-rank adapters (LoRA, DoRA) or learned scales (IA3) on a frozen backbone, + a head",
+    summary="adapters (LoRA, DoRA), scales (IA3) or a prefix on a frozen backbone, + a head",
     needs=Needs.MODULE,
     parameters=(
-        Parameter("kind", "lora", "lora, dora or ia3", choices=("lora", "dora", "ia3")),
+        Parameter("kind", "lora", "lora, dora, ia3 or prefix (texts only)",
+                  choices=("lora", "dora", "ia3", "prefix")),
         Parameter("rank", 8, "of the adapters", low=1, high=1024),
         Parameter("alpha", 16, "adapters are scaled by alpha / rank", low=1, high=4096),
         Parameter(
@@ -53,6 +54,8 @@ SPEC = MethodSpec(
             choices=("all", "attention"),
         ),
         Parameter("adapter_dropout", 0.05, "before the adapters", low=0.0, high=0.9),
+        Parameter("prefix", 20, "keys and values before a text in each layer, of kind prefix",
+                  low=1, high=1024),
         *training.parameters(learning_rate=1e-3, head_learning_rate=1e-3),
         Parameter("layer_decay", 1.0, "by which each block learns slower than the one above",
                   low=0.1, high=1.0),
@@ -67,16 +70,17 @@ SPEC = MethodSpec(
         {"targets": "attention"},
     ),
     deterministic=False,
-    reference="Hu et al. 2022, arXiv:2106.09685; DoRA: arXiv:2402.09353; IA3: arXiv:2205.05638",
+    reference="Hu et al. 2022, arXiv:2106.09685; DoRA: arXiv:2402.09353; IA3: arXiv:2205.05638;"
+    " prefix: Li & Liang 2021, arXiv:2101.00190, in encoders arXiv:2110.07602",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """A fit whose adapters were merged: it predicts at the backbone's own cost."""
+    """A fit whose adapters were merged: it predicts at the backbone's own cost. A prefix stays."""
 
     inner: trained.Trained
-    adapters: dict[str, NDArray[Any]]  # by their names before they were merged
+    adapters: dict[str, NDArray[Any]]  # or the prefix, by their names before they were merged
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
         return self.inner.predict(inputs)
@@ -126,23 +130,37 @@ class Lora:
 
 
 def merged(trainable: Trainable, fitted: trained.Trained) -> Adapted:
-    """A fit with its adapters folded into the weights that they adapt."""
+    """A fit with its adapters folded into the weights that they adapt; with its prefix, if it has
+    one, for which no weights stand."""
     adapters = trained.changed_weights(trainable.network)
-    trainable.network.encoder = trainable.network.encoder.merge_and_unload()
+    if hasattr(trainable.network.encoder, "merge_and_unload"):
+        trainable.network.encoder = trainable.network.encoder.merge_and_unload()
     return Adapted(fitted, adapters)
 
 
 def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> None:
-    """Put adapters into the network, the only weights there that may change.
+    """Put adapters into the encoder, or a prefix before it: all that may change there.
 
     Raises:
-        NotApplicableError: if the network has nothing to adapt.
+        NotApplicableError: if the encoder has nothing to adapt.
+    """
+    encoder = trainable.network.encoder
+    if parameters["kind"] == "prefix":
+        trainable.network.encoder = with_prefix(encoder, int(parameters["prefix"]), seed)
+    else:
+        trainable.network.encoder = with_adapters(encoder, parameters, seed)
+
+
+def with_adapters(encoder: Any, parameters: Parameters, seed: int) -> Any:
+    """A network of transformers' with adapters in it, the only weights there that may change.
+
+    Raises:
+        NotApplicableError: if it has nothing to adapt.
     """
     import peft
     import torch
 
     torch.manual_seed(seed)  # the adapters' start
-    encoder = trainable.network.encoder
     names = targets(encoder, str(parameters["targets"]))
     if parameters["kind"] == "ia3":
         scaled = [name for name in names if name.endswith(tuple(f".{end}" for end in SCALED))]
@@ -164,9 +182,7 @@ def adapted(trainable: Trainable, parameters: Parameters, seed: int) -> None:
             use_dora=parameters["kind"] == "dora",
             fan_in_fan_out=type(encoder.get_submodule(names[0])).__name__ == "Conv1D",
         )
-    with warnings.catch_warnings():  # peft asks transformers by a name that is on its way out
-        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-        trainable.network.encoder = peft.get_peft_model(encoder, config)
+    return with_peft(encoder, config)
 
 
 def targets(encoder: Any, what: str) -> list[str]:

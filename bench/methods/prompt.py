@@ -59,9 +59,8 @@ class Prompted:
     def predict(self, inputs: Sequence[Input]) -> Predictions:
         prompts = [self.before + self.template.replace("{}", str(text)) for text in inputs]
         scores = self.model.likelihoods(prompts, self.endings)
-        if self.by_length:
-            scores = scores / np.array([len(ending) for ending in self.endings])
-        return ClassPredictions(softmax(scores).astype(np.float32))
+        by = divisors(self.endings, by_length=self.by_length)
+        return ClassPredictions(softmax(scores / by).astype(np.float32))
 
     def size(self) -> Size:
         return Size(0, len(self.before.encode("utf-8")))
@@ -93,18 +92,32 @@ class Prompt:
         context: Context,
     ) -> Fitted:
         endings, template = endings_of(context), str(parameters["template"])
-        parts = [str(parameters["instruction"])] if parameters["instruction"] else []
-        for item in in_turn(train.targets, int(parameters["examples"]), context.seed):
-            text = template.replace("{}", str(train.inputs[item]))
-            parts.append(text + endings[train.targets[item]])
-        before = "".join(f"{part}\n\n" for part in parts)
+        shown = in_turn(train.targets, int(parameters["examples"]), context.seed)
+        before = shown_before(parameters, train, shown, endings)
         by_length = parameters["normalise"] == "length"
         return Prompted(context.language_model(), before, template, endings, by_length)
+
+
+def shown_before(
+    parameters: Parameters, train: Split, shown: Sequence[int], endings: Sequence[str]
+) -> str:
+    """What stands before a text: the instruction, and the items `shown` with their classes."""
+    template = str(parameters["template"])
+    parts = [str(parameters["instruction"])] if parameters["instruction"] else []
+    for item in shown:
+        text = template.replace("{}", str(train.inputs[item]))
+        parts.append(text + endings[train.targets[item]])
+    return "".join(f"{part}\n\n" for part in parts)
 
 
 def endings_of(context: Context) -> tuple[str, ...]:
     """The names of the classes as they would go on."""
     return tuple(f" {name.replace('_', ' ')}" for name in context.class_names)
+
+
+def divisors(endings: Sequence[str], *, by_length: bool) -> NDArray[np.float64]:
+    """What the log likelihoods of endings are divided by `(k,)`: their letters, or 1."""
+    return np.array([float(len(ending)) if by_length else 1.0 for ending in endings])
 
 
 def in_turn(targets: NDArray[np.int64], count: int, seed: int) -> list[int]:

@@ -76,8 +76,8 @@ class CellContext:
     def trainable(self) -> Trainable:
         return self._sourced().trainable()
 
-    def language_model(self) -> LanguageModel:
-        return self._sourced().language_model()
+    def language_model(self, *, fresh: bool = False) -> LanguageModel:
+        return self._sourced().language_model(fresh=fresh)
 
     def transcriber(self) -> Transcriber:
         return self._sourced().transcriber()
@@ -139,18 +139,19 @@ def execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
 def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
     phases = Phases()
     reset_peak(bench.device)
-    with phases.phase(PhaseName.LOAD):
-        ready = prepare(cell, bench, bench.scratch(cell.run_id))
-    method, source, test, context = ready.method, ready.source, ready.test, ready.context
-    if source is not None and method.spec.needs is Needs.FEATURES:
-        with phases.phase(PhaseName.EXTRACT):
-            source([x for x in (*ready.labelled.inputs, *test.inputs) if x is not None])
-    with phases.phase(PhaseName.TUNE):
-        choice = tuned(ready)
-    with phases.phase(PhaseName.FIT):
-        fitted = method.fit(choice.parameters, ready.learned, None, context)
-    with phases.phase(PhaseName.PREDICT):
-        predictions = outcome(fitted, test, shares(ready.learned.targets, context.classes))
+    with bench.energy_window(bench.device) as window:
+        with phases.phase(PhaseName.LOAD):
+            ready = prepare(cell, bench, bench.scratch(cell.run_id))
+        method, source, test, context = ready.method, ready.source, ready.test, ready.context
+        if source is not None and method.spec.needs is Needs.FEATURES:
+            with phases.phase(PhaseName.EXTRACT):
+                source([x for x in (*ready.labelled.inputs, *test.inputs) if x is not None])
+        with phases.phase(PhaseName.TUNE):
+            choice = tuned(ready)
+        with phases.phase(PhaseName.FIT):
+            fitted = method.fit(choice.parameters, ready.learned, None, context)
+        with phases.phase(PhaseName.PREDICT):
+            predictions = outcome(fitted, test, shares(ready.learned.targets, context.classes))
     predictions.check(len(test), context.classes)
     size = fitted.size() if isinstance(fitted, Sized) else None
     record = Record(
@@ -175,6 +176,7 @@ def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         facts=dict(fitted.facts()) if isinstance(fitted, Told) else {},
         bytes_peak=(memory := peak(bench.device)).bytes_resident,
         bytes_peak_device=memory.bytes_allocated,
+        energy_joules=window.energy.joules if window.energy else None,
         data=data_report(ready, choice),
     )
     items = None if choice.indices is None else pool_positions(ready.draw)[choice.indices]

@@ -34,6 +34,7 @@ from bench.extract import (
     TokenCache,
     extract,
 )
+from bench.measure import EnergyWindow
 from bench.measure.environment import device_name
 from bench.store import Store
 
@@ -117,6 +118,7 @@ class Workbench:
         self.tokens = TokenCache(cache / "tokens")
         self.budgets = Budgets(cache / "budgets.json")
         self.halvings = 0  # of batch budgets, for a cell that was out of memory before
+        self.energy_window: Callable[[str], EnergyWindow] = EnergyWindow
         self.evidence: dict[Hashable, float] = {}  # LogME by features and labels
 
     def load(self, cell: Cell) -> Loaded:
@@ -240,12 +242,11 @@ class FeatureSource:
 
     def trainable(self) -> Trainable:
         """A fresh copy of the backbone in float32, to be trained (and not compiled)."""
-        key = self.key if self._precision is Precision.FP32 else f"{self.key} in float32"
         loading = replace(self._loading, precision=Precision.FP32)
-        return self._bench.backbone(key, loading).trainable()
+        return self._bench.backbone(self._key_in(Precision.FP32), loading).trainable()
 
-    def language_model(self) -> LanguageModel:
-        """The backbone as a language model; one is kept.
+    def language_model(self, *, fresh: bool = False) -> LanguageModel:
+        """The backbone as a language model; one is kept. `fresh`: a copy in float32, to be trained.
 
         Raises:
             NotApplicableError: if it is none.
@@ -253,9 +254,11 @@ class FeatureSource:
         load = getattr(self._plugin, "language_model", None)
         if load is None:
             raise NotApplicableError(f"{self._plugin.spec.name} is no language model")
-        return self._bench.language_model(
-            self.key, lambda: load(self._bench.device, self._precision)
+        precision = Precision.FP32 if fresh else self._precision
+        found = self._bench.language_model(
+            self._key_in(precision), lambda: load(self._bench.device, precision)
         )
+        return found.fresh() if fresh else found
 
     def transcriber(self) -> Transcriber:
         """The backbone as a speech model, in float32; one is kept.
@@ -267,6 +270,10 @@ class FeatureSource:
         if load is None:
             raise NotApplicableError(f"{self._plugin.spec.name} writes down no speech")
         return self._bench.speech_model(self.key, lambda: load(self._bench.device))
+
+    def _key_in(self, precision: Precision) -> str:
+        """What the backbone in a precision is kept under."""
+        return self.key if precision is self._precision else f"{self.key} in {precision.value}"
 
     def _facts(self) -> NDArray[np.float64]:
         """Seconds, units and truncation `(n, 3)` of each input that was asked for."""

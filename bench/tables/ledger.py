@@ -31,7 +31,8 @@ class Entry:
 
     `extract` is charged. `prediction` is of one test item. Peaks and counts are the largest of
     any cell, None where no record tells; so are `members`, what members and teachers cost.
-    Energy is not measured in cells.
+    Energy is what the cells drew in their phases, None unless every one of them tells: cells
+    below 5 s do not, and the mean of the longer ones would be no mean of all.
     """
 
     problem: Problem
@@ -81,7 +82,7 @@ def _entry(problem: Problem, backbone: str, method: str, records: Sequence[Recor
         bytes_peak=found.bytes_peak,
         bytes_peak_device=found.bytes_peak_device,
         parameters=found.parameters,
-        energy_joules=None,
+        energy_joules=_energy(records),
         trainable_parameters=_most(records, "trainable_parameters"),
         bytes_shipped=_most(records, "bytes_shipped"),
         members=fmean(map(_members, records)) or None,
@@ -107,6 +108,12 @@ def _most(records: Sequence[Record], name: str) -> int | None:
     """The largest of an optional count, which older records do not have."""
     known: list[int] = [n for record in records if (n := getattr(record, name, None)) is not None]
     return max(known, default=None)
+
+
+def _energy(records: Sequence[Record]) -> float | None:
+    joules = [record.energy_joules for record in records]
+    known = [j for j in joules if j is not None]
+    return fmean(known) if len(known) == len(joules) else None
 
 
 def _members(record: Record) -> float:

@@ -251,15 +251,16 @@ def _ledger(entries: Sequence[Entry]) -> Section:
         own("ms per prediction", (_small(e.prediction and 1000 * e.prediction) for e in entries)),
         own("peak MB", (cells.megabytes(e.bytes_peak) for e in entries)),
         own("device MB", (cells.megabytes(e.bytes_peak_device) for e in entries)),
-        own("energy J", (cells.NONE for _ in entries)),
+        own("energy J", (_small(e.energy_joules) for e in entries)),
         own("backbone M", (cells.millions(e.parameters) for e in entries)),
         own("trainable M", (cells.millions(e.trainable_parameters) for e in entries)),
         own("shipped MB", (cells.megabytes(e.bytes_shipped) for e in entries)),
         outside("records", (cells.runs(e.run_ids) for e in entries)),
     )
-    spare = {"members s", "device MB", "trainable M", "shipped MB"}
+    spare = {"members s", "device MB", "energy J", "trainable M", "shipped MB"}
+    shown = tuple(c for c in columns if not (c.empty and c.head in spare))
     return Section(
-        "What cells cost", "", tuple(c for c in columns if not (c.empty and c.head in spare))
+        "What cells cost", ENERGY if any(c.head == "energy J" for c in shown) else "", shown
     )
 
 
@@ -288,6 +289,10 @@ LEDGER = (
     "Means over an entrant's cells that succeeded, without controls. Extract: with what cached"
     " features had cost. A prediction: the predict phase and the extraction of its item, for one"
     " test item. Members: all that the cells an entrant builds on had cost; what they add to"
-    " a prediction is not in its milliseconds. Peaks are the largest of a cell. Energy is not"
-    " measured in cells."
+    " a prediction is not in its milliseconds. Peaks are the largest of a cell."
+)
+ENERGY = (
+    "Energy: what the whole board drew in a cell's phases, by its own counter and whoever else used"
+    " it; what cached features and members had cost is not in it. Shown where every cell of an"
+    " entrant has it: a GPU with a counter, and 5 s or more."
 )

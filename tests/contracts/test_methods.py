@@ -39,6 +39,7 @@ QUICK: dict[str, dict[str, int | float]] = {
     "head-sgd": {"epochs": 5},
     "gate": {"steps": 20},
     "prompt": {"examples": 4},
+    "prompt-lora": {"least_steps": 1, "epochs": 1, "batch_size": 32},
 }
 """A few steps, for what holds however long a method learns."""
 LONGER: dict[str, dict[str, int | float]] = {

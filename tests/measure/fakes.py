@@ -1,4 +1,4 @@
-"""A clock, and a device with a queue and events, that need no GPU and no waiting."""
+"""A clock, a device with a queue and events, and its counter of energy: no GPU, no waiting."""
 
 from __future__ import annotations
 
@@ -47,3 +47,41 @@ class FakeEvent:
         if max(self.at, end.at) > self._device.clock.now:
             raise RuntimeError("device not ready")
         return (end.at - self.at) * 1000
+
+
+class NVMLError(Exception):
+    pass
+
+
+class FakeNvml:
+    """The part of `pynvml` that is used; a counter of `watts` over the clock."""
+
+    NVMLError = NVMLError
+
+    def __init__(self, clock, watts=700.0, fails=None, after=0):
+        self.clock, self.watts, self.fails, self.after = clock, watts, fails, after
+        self.open, self.reads, self.uuids = 0, 0, []
+
+    def _fail(self, name):
+        if self.fails == name:
+            raise NVMLError("Not Supported")
+
+    def nvmlInit(self):  # noqa: N802 -- NVML's names
+        self._fail("init")
+        self.open += 1
+
+    def nvmlShutdown(self):  # noqa: N802
+        self.open -= 1
+
+    def nvmlDeviceGetHandleByUUID(self, uuid):  # noqa: N802
+        self._fail("handle")
+        self.uuids.append(uuid)
+        return "handle"
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle):  # noqa: N802
+        assert handle == "handle"
+        assert self.open == 1
+        self.reads += 1
+        if self.reads > self.after:
+            self._fail("read")
+        return int(1e9 + self.watts * 1000 * self.clock.now)

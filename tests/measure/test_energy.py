@@ -8,45 +8,7 @@ import pytest
 import torch
 
 from bench.measure import EnergyWindow
-from tests.measure.fakes import FakeClock
-
-
-class NVMLError(Exception):
-    pass
-
-
-class FakeNvml:
-    """The part of `pynvml` that is used; a counter of `watts` over the clock."""
-
-    NVMLError = NVMLError
-
-    def __init__(self, clock, watts=700.0, fails=None, after=0):
-        self.clock, self.watts, self.fails, self.after = clock, watts, fails, after
-        self.open, self.reads, self.uuids = 0, 0, []
-
-    def _fail(self, name):
-        if self.fails == name:
-            raise NVMLError("Not Supported")
-
-    def nvmlInit(self):  # noqa: N802 -- NVML's names
-        self._fail("init")
-        self.open += 1
-
-    def nvmlShutdown(self):  # noqa: N802
-        self.open -= 1
-
-    def nvmlDeviceGetHandleByUUID(self, uuid):  # noqa: N802
-        self._fail("handle")
-        self.uuids.append(uuid)
-        return "handle"
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle):  # noqa: N802
-        assert handle == "handle"
-        assert self.open == 1
-        self.reads += 1
-        if self.reads > self.after:
-            self._fail("read")
-        return int(1e9 + self.watts * 1000 * self.clock.now)
+from tests.measure.fakes import FakeClock, FakeNvml
 
 
 def window(clock, nvml, device="cuda", **more):
@@ -73,6 +35,17 @@ def test_a_window_may_be_used_again():
     clock = FakeClock()
     found = window(clock, FakeNvml(clock))
     assert [run(found, clock, s).joules for s in (5.0, 6.0)] == pytest.approx([3500, 4200])
+
+
+def test_as_a_context_it_is_closed_by_a_failure_too():
+    clock = FakeClock()
+    nvml = FakeNvml(clock)
+    with window(clock, nvml) as found:
+        clock.now += 10.0
+    assert found.energy.joules == pytest.approx(7000)
+    with pytest.raises(ValueError, match="diverged"), window(clock, nvml):
+        raise ValueError("diverged")
+    assert nvml.open == 0
 
 
 def test_a_short_window_is_not_reported():

@@ -111,6 +111,15 @@ def test_every_row_leads_to_its_records(page):
             assert at
 
 
+def test_the_ledger_has_energy_and_what_it_is_of_where_there_is_some(make):
+    make.cell(method="probe")
+    assert "energy J" not in html(make.store.folder)
+    make.cell(method="lora", energy=1234.0)
+    text = html(make.store.folder)
+    for part in ("energy J", "1,234", "by its own counter", "5 s or more."):
+        assert part in text
+
+
 def test_each_figure_is_there(make, fill, read):
     fill(make)
     text = html(make.store.folder)

@@ -15,12 +15,14 @@ from bench.core.predictions import ClassPredictions
 from bench.core.record import Status
 from bench.core.registry import Registry
 from bench.core.task import Split
+from bench.measure import EnergyWindow
 from bench.runner.execute import execute
 from bench.runner.plan import validated
 from bench.runner.worker import run_cell
 from bench.store import Store
 from bench.suite_file import parse
 from tests.backbones.tiny import save_text
+from tests.measure.fakes import FakeClock, FakeNvml
 from tests.runner.conftest import digits, plan_of
 
 
@@ -128,6 +130,30 @@ def test_controls_behave(run_cells):
     assert np.mean([r.metrics["kappa"] for r in by[None]]) > 0.8
     same = zip(by[None], by["self"], strict=True)
     assert all(a.metrics == b.metrics for a, b in same)  # deterministic: another seed ties
+
+
+def test_energy_is_of_the_phases_where_a_counter_tells(tmp_path, workbench):
+    (cell,) = plan_of(digits()).cells
+    plain = execute(cell, 1, workbench).record
+    assert plain.energy_joules is None
+    nvml = FakeNvml(clock := FakeClock())
+    workbench.energy_window = lambda _: TenSeconds(
+        "cuda", uuid="GPU-1", nvml=nvml, clock=clock, synchronise=lambda: None
+    )
+    record = execute(cell, 1, workbench).record
+    assert record.energy_joules == pytest.approx(7000)
+    assert nvml.open == 0
+    store = Store(tmp_path / "runs")
+    store.add(record)
+    assert store.records()[0].energy_joules == record.energy_joules
+
+
+class TenSeconds(EnergyWindow):
+    """In which the cell seems to take ten seconds."""
+
+    def stop(self):
+        self._clock.now += 10.0
+        return super().stop()
 
 
 class Spy:

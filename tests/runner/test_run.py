@@ -102,13 +102,14 @@ def test_a_score_of_one_device_does_not_stand_for_another(run, monkeypatch):
     assert ran == [0, 1, 2]
     assert {r.provenance.device for r in outcome.records} == {"cuda"}
     assert {r.bytes_peak_device for r in outcome.records} == {5}
+    assert {r.energy_joules for r in outcome.records} == {None}  # no counter here: no failure
     assert len(Store(outcome.folder).records()) == 6  # those of the CPU are kept
 
 
-def _extract_on_cpu(backbone, inputs, _device, report, **more):
+def _extract_on_cpu(backbone, inputs, _device, *report, **more):
     from bench.extract import extract
 
-    return extract(backbone, inputs, "cpu", report, **more)
+    return extract(backbone, inputs, "cpu", *report, **more)
 
 
 def test_a_gpu_that_torch_cannot_use_is_said_and_the_cpu_used(run, monkeypatch, capsys):

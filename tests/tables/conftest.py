@@ -101,6 +101,7 @@ class Maker:
         chosen_point: dict | None = None,
         members: dict | None = None,
         class_names: tuple[str, ...] = (),
+        energy: float | None = None,
     ) -> Record:
         true = truth(task, items, classes) if true is None else true
         if predicted is None:
@@ -179,6 +180,7 @@ class Maker:
             members=members or {},
             backbone_parameters=parameters,
             bytes_peak=bytes_peak,
+            energy_joules=energy,
             data=DataReport(
                 fingerprint=digest(task),
                 classes=classes,

@@ -206,8 +206,22 @@ def test_the_ledger_is_one_table_of_means(make, folder):
     assert {row["energy_joules"] for row in found} == {None}
     text = ledger(folder)
     assert text.count("\n## ") == 1
-    for head in ("tune s", "ms per prediction", "peak MB", "energy J", "backbone M", "records"):
+    for head in ("tune s", "ms per prediction", "peak MB", "backbone M", "records"):
         assert head in text
+    assert "energy J" not in text
+    assert "counter" not in text
+
+
+def test_the_ledger_shows_energy_where_every_cell_has_it(make, folder):
+    for draw, joules in enumerate((1000.0, 1400.0)):
+        make.cell(draw=draw, method="lora", energy=joules)
+        make.cell(draw=draw, method="probe", energy=joules if draw else None)  # one was too short
+    rows = json.loads(ledger(folder, "json"))["ledger"]
+    assert {row["method"]: row["energy_joules"] for row in rows} == {"lora": 1200.0, "probe": None}
+    text = ledger(folder)
+    assert "energy J" in text
+    assert "1,200" in text
+    assert "by its own counter" in text
 
 
 @pytest.mark.parametrize("view", [budget_curve, ledger])
