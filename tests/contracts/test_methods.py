@@ -101,8 +101,10 @@ def problem(request, kit):
 
 
 def marks_of(name, modality, quick):
-    """Sounds take the same path as texts and images: what takes long is left to `test-slow`."""
+    """Sounds take the same path as texts and images, and what learns token by token or reward by
+    reward takes minutes: left to `test-slow`."""
     long = modality is Modality.AUDIO and registry()[name].spec.needs is Needs.MODULE
+    long = long or name in {"prompt-lora", "reinforce-lora"}
     return [pytest.mark.slow] if long and name not in quick else []
 
 
