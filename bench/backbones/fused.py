@@ -229,8 +229,10 @@ def _unpacked(weight: Tensor, bias: Tensor, after: str) -> Product:
     """The same by torch's own products.
 
     On CUDA cuBLASLt's product has GELU by tanh in it (Hendrycks and Gimpel, "Gaussian error
-    linear units", 2016, section 2): off by at most 5e-4, which is less than half precision
-    rounds, so that it is taken there alone.
+    linear units", 2016, section 2): off by at most 5e-4, more than half precision rounds where
+    GELU is small and less elsewhere. It is taken in half precision alone, where the last states
+    of BERT-base were no further from the exact form's than its own rounding puts them (least
+    cosine 0.99992 with it and 0.99993 with another attention kernel, on an H100).
     """
     import torch
     from torch.nn.functional import gelu, linear
