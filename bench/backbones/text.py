@@ -202,6 +202,8 @@ class TextPlugin:
         model = load_model(self.spec, folder, precision)
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
+        if hasattr(model, "pooler"):
+            model.pooler = None  # no pooling here reads it: it would be trained, shipped, computed
         spec = dataclasses.replace(
             self.spec,
             width=int(model.config.hidden_size),

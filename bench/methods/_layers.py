@@ -66,7 +66,7 @@ def train_only(encoder: Module, what: str) -> None:
     least = 0
     if what.startswith("last-"):
         deep = depths(encoder)
-        least = max(deep.values()) - int(what.removeprefix("last-"))
+        least = len(blocks(encoder)[1]) + 1 - int(what.removeprefix("last-"))
     count = 0
     for name, parameter in encoder.named_parameters():
         chosen = {
@@ -86,12 +86,12 @@ def groups(
 ) -> list[dict[str, Any]]:
     """Parameters with the rates they learn at, for an optimiser.
 
-    `rates` are those of the topmost block and of the head; each block below learns `layer_decay`
-    times as fast as the one above (ULMFiT: Howard & Ruder 2018, arXiv:1801.06146). Biases and
-    what else is one-dimensional has no weight decay.
+    `rates` are those of what comes after the blocks and of the head; each block learns
+    `layer_decay` times as fast as what is above it (ULMFiT: Howard & Ruder 2018,
+    arXiv:1801.06146). Biases and what else is one-dimensional has no weight decay.
     """
     deep = depths(encoder) if layer_decay != 1.0 else {}
-    top = max(deep.values(), default=0)
+    top = len(blocks(encoder)[1]) + 1 if deep else 0
     found: dict[tuple[float, float], list[Any]] = {}
     for name, parameter in encoder.named_parameters():
         if parameter.requires_grad:
