@@ -52,10 +52,10 @@ def provenance(device: str, precision: str, *, deterministic: bool) -> Provenanc
 
 
 @lru_cache
-def packages() -> dict[str, str]:
-    """Versions of the packages that decide scores."""
+def packages(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Versions of those that are installed; without names, of those that decide scores."""
     found = {}
-    for name in PACKAGES:
+    for name in names:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

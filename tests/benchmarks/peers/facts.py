@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import re
@@ -52,7 +51,7 @@ def facts(
     part: str, load_before: float, *, settings: dict[str, Any], device: str = "cpu"
 ) -> dict[str, Any]:
     """The head of a part's file. No host, user or path."""
-    from bench.measure import provenance
+    from bench.measure import packages, provenance
 
     where = provenance(device, "fp32", deterministic=False)
     return {
@@ -65,7 +64,7 @@ def facts(
         "commit": where.commit,
         "dirty": where.dirty,
         "python": where.python,
-        "packages": versions(),
+        "packages": packages(PACKAGES),
         "load": {"before": load_before, "after": load()},
         "settings": settings,
     }
@@ -85,17 +84,6 @@ def threads() -> dict[str, Any]:
         "tokenizers": int(os.environ.get("RAYON_NUM_THREADS", "0")),
         "pools": pools,
     }
-
-
-def versions() -> dict[str, str]:
-    """Versions of what takes part and is installed."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def write(part: dict[str, Any], folder: Path = FOLDER) -> Path:
