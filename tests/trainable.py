@@ -280,6 +280,9 @@ class FittedMember:
     def predict(self, inputs):
         return self._fitted.predict(inputs)
 
+    def size(self):
+        return self._fitted.size()
+
     @cached_property
     def _held(self):
         found = {}

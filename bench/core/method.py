@@ -106,6 +106,18 @@ class MethodSpec:
         return found[:trials]
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a fit trained and what it comes to.
+
+    `trained` counts the weights that training could change; `shipped` is the bytes that must be
+    handed over beside the backbone to predict.
+    """
+
+    trained: int
+    shipped: int
+
+
 class Member(Protocol):
     """Another cell of the suite, with the same labelled items: a part of an ensemble, a teacher."""
 
@@ -132,6 +144,10 @@ class Member(Protocol):
     def present(self, inputs: Sequence[Input]) -> NDArray[np.bool_]:
         """Which inputs `(n,)` have the part that it looks at; of others it knows only how often
         each class was seen in training."""
+        ...
+
+    def size(self) -> Size | None:
+        """What its fit trained and ships; None where its record does not tell."""
         ...
 
 
@@ -211,23 +227,11 @@ class Transcribes(Protocol):
     def transcribe(self, inputs: Sequence[Input]) -> TextPredictions: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What a fit trained and what it comes to.
-
-    `trained` counts the weights that training could change; `shipped` is the bytes that must be
-    handed over beside the backbone to predict.
-    """
-
-    trained: int
-    shipped: int
-
-
 @runtime_checkable
 class Sized(Protocol):
-    """A fit that knows its size. It is optional."""
+    """A fit that knows its size (None: it would, but for a member's). It is optional."""
 
-    def size(self) -> Size: ...
+    def size(self) -> Size | None: ...
 
 
 @runtime_checkable

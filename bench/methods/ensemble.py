@@ -100,8 +100,8 @@ class Weighted:
         mean = np.einsum("mn,mnk->nk", weights, np.stack(rows).astype(np.float64))
         return ClassPredictions((mean / mean.sum(axis=1, keepdims=True)).astype(np.float32))
 
-    def size(self) -> Size:
-        return Size(0, self.weights.nbytes)
+    def size(self) -> Size | None:
+        return together(Size(0, self.weights.nbytes), self.members)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The weights alone: members are cells of their own."""
@@ -110,6 +110,18 @@ class Weighted:
     def facts(self) -> dict[str, Scalar]:
         named = zip(self.members, self.weights, strict=True)
         return {f"weight of {member.label}": float(weight) for member, weight in named}
+
+
+def together(own: Size, members: Sequence[Member]) -> Size | None:
+    """With what the members trained and ship; None where one of them does not tell."""
+    found = [member.size() for member in members]
+    known = [size for size in found if size is not None]
+    if len(known) < len(found):
+        return None
+    return Size(
+        own.trained + sum(size.trained for size in known),
+        own.shipped + sum(size.shipped for size in known),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +141,11 @@ class Stacked:
             rows = said([member.predict(inputs) for member in self.members])
         return spread(self.model.predict_proba(rows), self.seen, self.classes)
 
-    def size(self) -> Size:
+    def size(self) -> Size | None:
+        """Of features the members' own heads are not needed."""
         count = int(self.model.coef_.size + self.model.intercept_.size)
-        return Size(count, sum(array.nbytes for array in self.state().values()))
+        own = Size(count, sum(array.nbytes for array in self.state().values()))
+        return own if self.scales else together(own, self.members)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The regression, and the factors of the members' features where they are what it sees."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.core.cell import Cell
 from bench.core.errors import CellError, NotApplicableError
 from bench.core.identity import item_digest
-from bench.core.method import Fitted
+from bench.core.method import Fitted, Size
 from bench.core.predictions import ClassPredictions, Predictions
 from bench.core.record import Record, Status
 from bench.core.task import Input, Split
@@ -84,6 +84,10 @@ class StoredMember:
             rows = self._fitted.predict(list(fresh.values())).probabilities
             self._test.update(zip(fresh, rows, strict=True))
         return ClassPredictions(np.stack([self._test[d] for d in digests]))
+
+    def size(self) -> Size | None:
+        trained, shipped = self.record.trainable_parameters, self.record.bytes_shipped
+        return None if trained is None or shipped is None else Size(trained, shipped)
 
     def held_out(self, inputs: Sequence[Input]) -> tuple[NDArray[np.bool_], Predictions]:
         if not self._folded:

@@ -192,9 +192,19 @@ def test_members_are_named_and_charged(run):
     assert all(m.members == {} and m.members_seconds == 0 for m in members)
 
 
+def test_what_is_shipped_has_the_members_in_it(run):
+    _, outcome = run()
+    both, members = of(outcome, "both"), [of(outcome, m) for m in ("probe", "centroid")]
+    assert all(m.bytes_shipped > 0 for m in members)
+    assert both.bytes_shipped == sum(m.bytes_shipped for m in members) + 2 * 8  # two weights
+    assert both.trainable_parameters == sum(m.trainable_parameters for m in members)
+
+
 def test_features_of_members_side_by_side(run):
     _, outcome = run(ensemble='combine = "features"')
-    assert of(outcome, "both").metrics["accuracy"] > 0.8
+    both = of(outcome, "both")
+    assert both.metrics["accuracy"] > 0.8
+    assert both.trainable_parameters == 10 * (2 * 784 + 1)  # a head of its own on both, no other
 
 
 def test_an_ensemble_is_judged_by_what_members_had_not_seen(run):
