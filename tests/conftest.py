@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
-# two processes of pytest-xdist with two threads each wait for each other's threads, spinning
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+if "PYTEST_XDIST_WORKER" in os.environ:  # it has inherited what was set here before it began
+    os.environ["OMP_NUM_THREADS"] = "1"  # processes with two threads each wait for them, spinning
+else:
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from bench.core.errors import NotApplicableError
+from bench.core.method import Size
 from bench.core.predictions import ClassPredictions
 from bench.core.task import Split
 from bench.methods.ensemble import LEAST, Ensemble, greedy
 from bench.runner.execute import CellContext
 
 CLASSES, ITEMS = 4, 400
+EACH = Size(3, 12)
+"""What a member trained and ships."""
 RNG = np.random.default_rng(0)
 TARGETS = RNG.integers(0, CLASSES, ITEMS)
 TRAIN = Split(list(range(200)), TARGETS[:200])
@@ -28,6 +32,10 @@ class Table:
     rows: np.ndarray
     held: np.ndarray  # which labelled items it had held out
     wide: np.ndarray | None = None
+    ships: Size | None = EACH
+
+    def size(self):
+        return self.ships
 
     def predict(self, inputs):
         return ClassPredictions(self.rows[list(inputs)])
@@ -71,7 +79,12 @@ def test_the_mean_is_the_mean():
     found = fitted(members)
     expected = np.mean([m.rows[200:] for m in members], axis=0)
     np.testing.assert_allclose(found.predict(TEST.inputs).probabilities, expected, atol=1e-6)
-    assert found.size().trained == 0
+    assert found.size() == Size(9, 36 + 3 * 8)  # theirs, and three weights
+
+
+def test_a_size_is_not_known_where_a_members_is_not():
+    members = [knowing(0.8, 1), dataclasses.replace(knowing(0.5, 2), ships=None)]
+    assert fitted(members).size() is None
 
 
 def test_greedy_weights_go_to_the_better_member():

@@ -16,7 +16,9 @@ from bench.stats import compare, holm, two_way
 from bench.stats.anova import squares
 
 
-@settings(max_examples=10)  # statsmodels collects garbage at every call: half a second in a long run
+@settings(
+    max_examples=10
+)  # statsmodels collects garbage at every call: half a second in a long run
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm(p):
     reference = multipletests(p, method="holm")[1]
