@@ -84,6 +84,9 @@ class Apart:
     def present(self, inputs: Sequence[Input]) -> NDArray[np.bool_]:
         return self.inner.present(inputs)
 
+    def size(self) -> Size | None:
+        return self.inner.size()
+
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
