@@ -93,6 +93,21 @@ def test_attention_is_torchs_at_every_length(length, biased):
     np.testing.assert_allclose(attend(mixed, bias), wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("length", [1, 8, 9, 31, 32, 33, 60, 100, 300, 513])
+@pytest.mark.parametrize("biased", [False, True])
+def test_in_half_precision_it_rounds_and_no_more(monkeypatch, length, biased):
+    """With scores filled up to whole vectors, and some texts at a time: bfloat16 has 8 bits."""
+    monkeypatch.setattr("bench.backbones.attention.SCORES", 3 * 4 * 33 * 64 * 2)  # three of 33
+    torch.manual_seed(0)
+    mixed = torch.randn(3, 7, 4, length, 8).bfloat16()
+    bias = torch.randn(1, 4, length, length).bfloat16() if biased else None
+    of_torch = torch.nn.functional.scaled_dot_product_attention
+    true = of_torch(*mixed.float(), attn_mask=None if bias is None else bias.float())
+    found = attend(mixed, bias)
+    assert found.shape == true.shape
+    assert (found - true).norm() < 2**-7 * true.norm()
+
+
 def one_text_at_a_time(q, k, v, begins, ends, longest, longest_too):
     """What a varlen kernel has to give, from its arguments alone."""
     assert begins is ends
