@@ -123,13 +123,16 @@ def save_whisper(folder: Path) -> Path:
     return folder
 
 
-def save_speech(folder: Path, texts: list[str]) -> Path:
-    """A Whisper that writes a few tokens, untrained: the letters and the words of `texts`."""
+def save_speech(folder: Path, texts: list[str], languages: tuple[str, ...] = ()) -> Path:
+    """A Whisper that writes a few tokens, untrained: the letters and the words of `texts`. With
+    `languages` it says which one a text is in, as the models of several do."""
     words = sorted({word for text in texts for word in text.split()})
     spelled = [f"\u0120{word}" for word in words]  # byte-level BPE's sign for a space before it
     merges = [pair for word in spelled for pair in _joins(word)]
     pieces = dict.fromkeys([*sorted(set("".join(spelled))), *("".join(pair) for pair in merges)])
     special = ["<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"]
+    spoken = [f"<|{code}|>" for code in languages]
+    special += [*spoken, "<|transcribe|>"] if languages else []
     vocabulary = {piece: i for i, piece in enumerate([*pieces, *special])}
     tokenizer = WhisperTokenizer(vocab=vocabulary, merges=list(dict.fromkeys(merges)))
     tokenizer.add_special_tokens({"additional_special_tokens": special[1:]})
@@ -142,6 +145,11 @@ def save_speech(folder: Path, texts: list[str]) -> Path:
                            decoder_start_token_id=start, bos_token_id=end, eos_token_id=end,
                            pad_token_id=end, begin_suppress_tokens=[])  # fmt: skip
     model = WhisperForConditionalGeneration(config)
+    if languages:
+        model.generation_config._from_model_config = False  # or reading it makes another
+        model.generation_config.lang_to_id = {name: vocabulary[name] for name in spoken}
+        model.generation_config.task_to_id = {"transcribe": vocabulary["<|transcribe|>"]}
+        model.generation_config.no_timestamps_token_id = vocabulary["<|notimestamps|>"]
     with torch.no_grad():  # nothing taught it to stop: from the eighth token on it does
         decoder = model.model.decoder
         stop = torch.nn.init.normal_(decoder.embed_tokens.weight[end], std=0.1)  # 0 as padding

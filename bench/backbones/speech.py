@@ -231,12 +231,18 @@ class SpeechPlugin:
             seed_random_weights(self.spec)
             model = WhisperForConditionalGeneration(config)
             model.generation_config = kept
-        start, end = tokenizer.prefix_tokens, int(tokenizer.eos_token_id)
+        start, end = tuple(tokenizer.prefix_tokens), int(tokenizer.eos_token_id)
         kept = model.generation_config
+        then: tuple[int, ...] = ()
+        spoken = getattr(kept, "lang_to_id", None) or {}  # of several languages alone
+        if spoken:
+            then = (kept.task_to_id["transcribe"], kept.no_timestamps_token_id)
+            start = (kept.decoder_start_token_id,)
         special = range(end + 1, int(config.vocab_size))
         never = {*(kept.suppress_tokens or ()), *special} - {end}
         first = tuple(kept.begin_suppress_tokens or ())
-        words = Words(tokenizer, tuple(start), end, tuple(sorted(never)), first)
+        languages = {name.strip("<|>"): at for name, at in spoken.items()}
+        words = Words(tokenizer, start, end, tuple(sorted(never)), first, languages, then)
         return WhisperTranscriber(model.to(device).eval(), words)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bench.backbones.audio import LONGEST_SECONDS
 from bench.backbones.speech import LogMel, whisper_states
 from bench.backbones.waveforms import RATE, PreparedSounds, prepare_sounds
+from bench.core.errors import NotApplicableError
 from bench.core.task import Input
 
 MOST_TOKENS = 200
@@ -25,18 +26,23 @@ Tensor = Any
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A tokenizer, and the ids that a transcript begins with, ends with and never has."""
+    """A tokenizer, and the ids that a transcript begins with, ends with and never has.
+
+    A model of several languages has their ids by their codes; one of them stands after `start`, and
+    `then` after it.
+    """
 
     tokenizer: Any
     start: tuple[int, ...]
     end: int
     never: tuple[int, ...] = ()
     never_first: tuple[int, ...] = ()
+    languages: Mapping[str, int] = field(default_factory=dict)
+    then: tuple[int, ...] = ()
 
     def ids(self, text: str) -> list[int]:
-        """A transcript as it is learned: after the start, with its end."""
-        found = self.tokenizer(f" {text}", add_special_tokens=False)["input_ids"]
-        return [*self.start, *found, self.end]
+        """A transcript as it is learned: what comes after its beginning, with its end."""
+        return [*self.tokenizer(f" {text}", add_special_tokens=False)["input_ids"], self.end]
 
 
 class WhisperTranscriber:
@@ -47,16 +53,35 @@ class WhisperTranscriber:
         words: its vocabulary.
         window: seconds that each clip is padded to; None: whole seconds of its own. Untrained
             decoding needs the 30 that the model was trained with: in short windows it does not end.
+        language: the code of the one that is spoken; empty: heard from each clip.
     """
 
-    def __init__(self, model: Any, words: Words, window: int | None = LONGEST_SECONDS) -> None:
-        self.network, self.words, self.window = model, words, window
+    def __init__(
+        self,
+        model: Any,
+        words: Words,
+        window: int | None = LONGEST_SECONDS,
+        language: str = "",
+    ) -> None:
+        self.network, self.words, self.window, self.language = model, words, window, language
         self._front = LogMel(int(model.config.num_mel_bins))
         self._device = next(model.parameters()).device
 
     def fresh(self, window: int | None) -> WhisperTranscriber:
         """A copy to be trained, with windows of its own."""
-        return WhisperTranscriber(copy.deepcopy(self.network), self.words, window)
+        return WhisperTranscriber(copy.deepcopy(self.network), self.words, window, self.language)
+
+    def speaking(self, language: str) -> WhisperTranscriber:
+        """The same model, for sounds in one language.
+
+        Raises:
+            NotApplicableError: if it does not tell that language from others.
+        """
+        known = self.words.languages
+        if language and language not in known:
+            has = ", ".join(sorted(known)) or "one language alone"
+            raise NotApplicableError(f"language {language!r}: the model has {has}")
+        return WhisperTranscriber(self.network, self.words, self.window, language)
 
     def prepare(self, inputs: Sequence[Input]) -> PreparedSounds:
         return prepare_sounds(inputs, LONGEST_SECONDS)
@@ -85,15 +110,19 @@ class WhisperTranscriber:
         import torch
 
         seconds = self.window or int(prepared.lengths[indices].max())
-        rows = [self.words.ids(text)[:MOST_TOKENS] for text in texts]
+        states = self._states(prepared, indices, seconds)
+        begun = self._begun(states)
+        rows = [
+            [*begin, *self.words.ids(text)][:MOST_TOKENS]
+            for begin, text in zip(begun, texts, strict=True)
+        ]
         longest = max(map(len, rows))
         ids = torch.full((len(rows), longest), self.words.end, device=self._device)
         wanted = torch.full((len(rows), longest), -100, device=self._device)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = torch.tensor(row)
             wanted[i, : len(row)] = torch.tensor(row)
-        wanted[:, : len(self.words.start)] = -100  # nobody has to guess the start
-        states = self._states(prepared, indices, seconds)
+        wanted[:, : len(begun[0])] = -100  # nobody has to guess the beginning
         out = self.network.model.decoder(input_ids=ids[:, :-1], encoder_hidden_states=states)
         scores = self.network.proj_out(out.last_hidden_state)
         return torch.nn.functional.cross_entropy(
@@ -106,11 +135,28 @@ class WhisperTranscriber:
         encoder = self.network.get_encoder()
         return whisper_states(encoder, {"input": mel.to(encoder.conv1.weight.dtype)})
 
+    def _begun(self, states: Tensor) -> list[list[int]]:
+        """What the transcript of each clip begins with. Where the language is not given it is the
+        one that the model finds most likely after the start (Radford et al. 2022, section 2.3)."""
+        import torch
+
+        words, count = self.words, len(states)
+        ids = list(words.languages.values())
+        if not ids:
+            return [[*words.start]] * count
+        if self.language:
+            return [[*words.start, words.languages[self.language], *words.then]] * count
+        with torch.no_grad():
+            start = torch.tensor([words.start] * count, device=self._device)
+            out = self.network.model.decoder(input_ids=start, encoder_hidden_states=states)
+            scores = self.network.proj_out(out.last_hidden_state[:, -1])[:, ids]
+        return [[*words.start, ids[i], *words.then] for i in scores.argmax(dim=1).tolist()]
+
     def _decode(self, states: Tensor) -> list[str]:
         import torch
 
         count = len(states)
-        now = torch.tensor([self.words.start] * count, device=self._device)
+        now = torch.tensor(self._begun(states), device=self._device)
         done = torch.zeros(count, dtype=torch.bool, device=self._device)
         said: list[list[int]] = [[] for _ in range(count)]
         past = None

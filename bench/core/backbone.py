@@ -175,6 +175,14 @@ class Transcriber(Protocol):
         """A copy to be trained, with windows of its own."""
         ...
 
+    def speaking(self, language: str) -> Transcriber:
+        """The same model for sounds in the language of that code; empty: heard from each sound.
+
+        Raises:
+            NotApplicableError: if it does not tell that language from others.
+        """
+        ...
+
     def prepare(self, inputs: Sequence[Input]) -> Prepared:
         """Resample `n` sounds, in order."""
         ...

@@ -27,6 +27,9 @@ from bench.methods._training import Recipe
 
 ONLY = frozenset({TaskKind.TRANSCRIPTION})
 WHISPER = "Radford et al. 2022, arXiv:2212.04356"
+LANGUAGE = Parameter(
+    "language", "", "code (en, de, ...) of what is spoken; empty: heard from each sound"
+)
 
 ZERO_SHOT = MethodSpec(
     name="transcribe",
@@ -35,6 +38,7 @@ ZERO_SHOT = MethodSpec(
     needs=Needs.SPEECH,
     modalities=frozenset({Modality.AUDIO}),
     kinds=ONLY,
+    parameters=(LANGUAGE,),
     labels=False,
     reference=WHISPER,
 )
@@ -46,6 +50,7 @@ FINETUNE = MethodSpec(
     modalities=frozenset({Modality.AUDIO}),
     kinds=ONLY,
     parameters=(
+        LANGUAGE,
         Parameter("trainable", "all", "which of the weights change",
                   choices=("all", "decoder", "bias", "norm")),
         Parameter("own_window", True, "windows as short as the clips, not 30 seconds"),
@@ -82,12 +87,12 @@ class Transcribe:
 
     def fit(
         self,
-        parameters: Parameters,  # noqa: ARG002 -- there are none
+        parameters: Parameters,
         train: Split,  # noqa: ARG002 -- nothing is learned
         validation: Split | None,  # noqa: ARG002
         context: Context,
     ) -> Fitted:
-        return Written(context.transcriber())
+        return Written(context.transcriber().speaking(str(parameters["language"])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ class FinetuneTranscribe:
         validation: Split | None,  # noqa: ARG002 -- nothing is stopped early
         context: Context,
     ) -> Fitted:
-        given = context.transcriber()
+        given = context.transcriber().speaking(str(parameters["language"]))
         model = given.fresh(None if parameters["own_window"] else given.window)
         what = str(parameters["trainable"])
         train_only(model.network, "all" if what == "decoder" else what)

@@ -7,15 +7,18 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast, WhisperConfig, WhisperForConditionalGeneration
 
+from bench.assets import digest_tree
+from bench.backbones import build
 from bench.backbones.transcriber import WhisperTranscriber, Words
 from bench.core.errors import NotApplicableError
 from bench.core.method import Transcribes
 from bench.core.scoring import all_scores
-from bench.core.task import Sound, Split
+from bench.core.suite import BackboneEntry
+from bench.core.task import Modality, Sound, Split
 from bench.core.transcripts import edits
 from bench.methods import registry
 from bench.store.predictions import from_bytes, items_of_edits, to_bytes, values_of
-from tests.trainable import RATE, SWEEPS, save_tokenizer, sweep
+from tests.trainable import RATE, SWEEPS, save_speech, save_tokenizer, sweep
 
 NAMES = tuple(SWEEPS)
 
@@ -80,7 +83,7 @@ def test_it_learns_to_write_words(transcriber):
 
 def test_untrained_it_says_something_of_everything(transcriber):
     method = registry()["transcribe"]
-    fitted = method.fit({}, split(0, 1), None, Context(transcriber))
+    fitted = method.fit(method.spec.defaults, split(0, 1), None, Context(transcriber))
     said = fitted.transcribe(split(0, 3).inputs)
     said.check(9, 3)
     assert fitted.size().trained == 0
@@ -93,6 +96,51 @@ def test_parts_that_may_change(transcriber, what):
     fitted = method.fit(parameters, split(0, 2), None, Context(transcriber))
     whole = sum(p.numel() for p in transcriber.network.parameters())
     assert 0 < fitted.size().trained < whole
+
+
+@pytest.fixture(scope="module")
+def polyglot(tmp_path_factory):
+    folder = save_speech(tmp_path_factory.mktemp("polyglot"), list(NAMES), ("de", "en", "fr"))
+    name = f"file:{folder.name}"
+    entry = BackboneEntry(name=name, modality=Modality.AUDIO)
+    return build(entry, folder.parent, {name: digest_tree(folder)}).transcriber("cpu")
+
+
+def begins(transcriber, sounds) -> list[list[str]]:
+    """The tokens that the transcript of each sound begins with."""
+    prepared = transcriber.prepare(sounds)
+    states = transcriber._states(prepared, np.arange(len(sounds)), 1)
+    tokenizer = transcriber.words.tokenizer
+    return [tokenizer.convert_ids_to_tokens(row) for row in transcriber._begun(states)]
+
+
+def test_a_language_is_given_or_heard(polyglot):
+    sounds = split(0, 3).inputs
+    start, then = "<|startoftranscript|>", ["<|transcribe|>", "<|notimestamps|>"]
+    assert begins(polyglot.speaking("de"), sounds) == [[start, "<|de|>", *then]] * 9
+    heard = begins(polyglot.speaking(""), sounds)
+    assert {row[0] for row in heard} == {start}
+    assert {row[1] for row in heard} <= {"<|de|>", "<|en|>", "<|fr|>"}
+    assert all(row[2:] == then for row in heard)
+    assert begins(polyglot, sounds[4:5]) == heard[4:5]  # each by itself
+
+
+def test_the_language_decides_what_is_learned(polyglot):
+    prepared, rows = polyglot.prepare(split(0, 1).inputs), np.arange(3)
+    losses = {
+        code: float(polyglot.speaking(code).fresh(1).loss(prepared, rows, NAMES).detach())
+        for code in ("de", "fr")
+    }
+    assert losses["de"] != losses["fr"]
+
+
+def test_a_language_that_the_model_does_not_have(transcriber, polyglot):
+    for model, has in ((transcriber, "one language alone"), (polyglot, "de, en, fr")):
+        for name in ("transcribe", "finetune-transcribe"):
+            method = registry()[name]
+            parameters = {**method.spec.defaults, "language": "tlh"}
+            with pytest.raises(NotApplicableError, match=f"'tlh': the model has {has}"):
+                method.fit(parameters, split(0, 1), None, Context(model))
 
 
 def test_counts_survive_the_store():
