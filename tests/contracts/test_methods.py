@@ -100,20 +100,10 @@ def problem(request, kit):
     return Problem(method, modality, quick, train, test, kit)
 
 
-def marks_of(name, modality, quick):
-    """Sounds take the same path as texts and images, and what learns token by token or reward by
-    reward takes minutes: left to `test-slow`."""
-    long = modality is Modality.AUDIO and registry()[name].spec.needs is Needs.MODULE
-    long = long or name in {"prompt-lora", "reinforce-lora"}
-    return [pytest.mark.slow] if long and name not in quick else []
-
-
-def over(which, quick=()):
+def over(which):
     """Every method that `which` holds for, on every modality that there is a task of."""
     pairs = [
-        pytest.param(
-            (name, modality), id=f"{name}-{modality}", marks=marks_of(name, modality, quick)
-        )
+        pytest.param((name, modality), id=f"{name}-{modality}")
         for name in METHODS
         for modality in (Modality.TEXT, Modality.IMAGE, Modality.AUDIO)
         if modality in registry()[name].spec.modalities

@@ -20,7 +20,6 @@ from tests.docs.pages import ROOT, anchors, links, mentioned, pages, shell_lines
 from tests.tools import command_pages, guide
 
 README, SUITES = ROOT / "README.md", ROOT / "docs/suites.md"
-MINUTES = ("bench run", "bench throughput")
 PAGES = [pytest.param(path, id=path.relative_to(ROOT).as_posix()) for path in pages()]
 
 
@@ -87,15 +86,7 @@ def test_targets_of_make_that_are_shown_are_there():
         assert set(shown) <= targets, page
 
 
-def commands(page: Path) -> list:
-    """Each line of a page's shell blocks; those that take minutes are slow."""
-    return [
-        pytest.param(line, marks=[pytest.mark.slow] if line.startswith(MINUTES) else [])
-        for line in shell_lines(page.read_text(encoding="utf-8"))
-    ]
-
-
-@pytest.mark.parametrize("line", commands(README))
+@pytest.mark.parametrize("line", shell_lines(README.read_text(encoding="utf-8")))
 def test_commands_of_the_readme_do_what_they_should(line, tmp_path, monkeypatch, capsys):
     assert line.startswith("bench ")
     for name in ("examples", "suites"):
@@ -110,14 +101,6 @@ def test_commands_of_the_readme_do_what_they_should(line, tmp_path, monkeypatch,
     assert printed.out or printed.err
 
 
-def test_the_guide_begins_as_it_is_written(tmp_path):
-    """The blocks before anything runs; all of them: the slow test below."""
-    text = guide.PAGE.read_text(encoding="utf-8")
-    _, planned = guide.run(text, tmp_path, 2)
-    compare(text, planned)
-
-
-@pytest.mark.slow
 def test_the_guide_is_true(tmp_path):
     """Every command as written; tables have the rows, scores and verdicts that the page shows."""
     text = guide.PAGE.read_text(encoding="utf-8")

@@ -120,7 +120,6 @@ def fit(context, train, **given):
     return LORA.fit({**GIVEN, **quick, **given}, train, None, context)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("needs", [Needs.MODULE, Needs.LANGUAGE])
 def test_it_learns_in_encoders_and_decoders(kit, needs):
     train, test, _ = kit.splits[Modality.TEXT]

@@ -56,7 +56,6 @@ def untrained_and_trained(context, train, normalise, **given):
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.slow
 def test_training_improves_what_the_untrained_model_says(kit, context, train):
     more = {"least_steps": 120, "batch_size": 8, "learning_rate": 0.02, "adapter_dropout": 0.0}
     untrained, trained = untrained_and_trained(context, train, "sum", **more)

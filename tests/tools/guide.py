@@ -53,8 +53,8 @@ def blocks(text: str) -> list[Block]:
     return [Block(m[1], m.end(), after) for m, after in zip(found, ends, strict=True)]
 
 
-def run(text: str, folder: Path, most: int | None = None) -> Iterator[Ran]:
-    """Run the first `most` blocks of a page, or all, in `folder`, one after another.
+def run(text: str, folder: Path) -> Iterator[Ran]:
+    """Run the blocks of a page in `folder`, one after another.
 
     Raises:
         RuntimeError: with what a block that fails has printed.
@@ -69,7 +69,7 @@ def run(text: str, folder: Path, most: int | None = None) -> Iterator[Ran]:
         "BENCH_CACHE": str(cache),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    for block in blocks(text)[:most]:
+    for block in blocks(text):
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block.commands],
             cwd=folder, env=environment, capture_output=True, text=True, timeout=600,
