@@ -19,6 +19,7 @@ from pathlib import Path
 from bench.core.record import Provenance
 
 PACKAGES = ("adaptbench", "torch", "transformers", "scikit-learn", "numpy", "tokenizers")
+_GENERATION = {"family": "cpu family", "model": "model"}
 _NVIDIA = Path("/proc/driver/nvidia/version")
 
 
@@ -65,15 +66,24 @@ def packages(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
 
 @lru_cache
 def cpu_name() -> str:
-    """The processor's name as the kernel has it."""
+    """The processor's name as the kernel has it; one that virtual machines were given in place of
+    it ("AMD EPYC") with its family and model, which tell generations apart."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        lines = []
-    for line in lines:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+        text = ""
+    return named(text) or platform.processor() or platform.machine()
+
+
+def named(cpuinfo: str) -> str:
+    """The name of the first processor in the text of /proc/cpuinfo; empty where it has none."""
+    first = cpuinfo.partition("\n\n")[0]
+    fields = dict(re.findall(r"^(.+?)\s*: (.+)$", first, re.MULTILINE))
+    name = fields.get("model name", "").strip()
+    told = [f"{what} {fields[of]}" for what, of in _GENERATION.items() if of in fields]
+    if not name or not told or any(letter.isdigit() for letter in name):
+        return name
+    return f"{name} ({', '.join(told)})"
 
 
 def _threads() -> int:
