@@ -134,14 +134,17 @@ def test_the_gpu_is_named_by_torch(monkeypatch):
     assert device_name("cpu") == cpu_name()
 
 
+GENERIC = "cpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC"
+
+
 @pytest.mark.parametrize(
     ("cpuinfo", "name"),
     [
-        ("model name\t: Intel(R) Xeon(R) CPU E5-2690 v4\ncpu family\t: 6\nmodel\t\t: 79", "Intel(R) Xeon(R) CPU E5-2690 v4"),
-        ("cpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n\ncpu family\t: 1", "AMD EPYC (family 26, model 2)"),
+        ("model name\t: AMD EPYC 9654\ncpu family\t: 25\nmodel\t\t: 17", "AMD EPYC 9654"),
+        (f"{GENERIC}\n\nmodel name\t: other", "AMD EPYC (family 26, model 2)"),
         ("model name\t: AMD EPYC", "AMD EPYC"),
         ("processor\t: 0\nBogoMIPS\t: 243.75", ""),
     ],
-)  # fmt: skip
+)
 def test_a_processor_has_its_generation_where_its_name_has_none(cpuinfo, name):
     assert named(cpuinfo) == name
