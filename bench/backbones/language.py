@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.backbones.plugin import seed_random_weights, torch_dtype
+from bench.backbones.products import speed_up
 from bench.core.backbone import BackboneSpec, LanguageModel, Weights
 from bench.core.errors import NotApplicableError, UserError
 from bench.core.suite import Precision
@@ -114,5 +115,7 @@ def load_language_model(
         )
     positions = getattr(config, "max_position_embeddings", None) or LONGEST
     return CausalModel(
-        model.to(device).eval(), tokenizer, min(int(positions), spec.max_length or LONGEST)
+        speed_up(model).to(device).eval(),
+        tokenizer,
+        min(int(positions), spec.max_length or LONGEST),
     )

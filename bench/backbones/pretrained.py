@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.backbones.plugin import seed_random_weights, torch_dtype
+from bench.backbones.products import speed_up
 from bench.core.backbone import BackboneSpec, Weights
 from bench.core.errors import UserError
 from bench.core.suite import Precision
@@ -21,7 +22,7 @@ def load_model(spec: BackboneSpec, folder: Path, precision: Precision) -> Any:
     from safetensors import SafetensorError
 
     try:
-        return _loaded(spec, folder, precision)
+        return speed_up(_loaded(spec, folder, precision))
     except SafetensorError as error:
         raise UserError(
             f"backbone {spec.name!r}: the weights in {folder.name} are damaged ({error})"

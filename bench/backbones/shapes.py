@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bench.backbones.image import ImageEncoder, PILImages, stack_resized
 from bench.backbones.plugin import seed_random_weights, torch_dtype
+from bench.backbones.products import speed_up
 from bench.backbones.text import TextEncoder
 from bench.core.backbone import Backbone, BackboneSpec, Pooling, Tokens, Trainable, Weights
 from bench.core.errors import NotApplicableError, UserError
@@ -118,7 +119,8 @@ class ShapePlugin:
         config = AutoConfig.for_model(self.kind, **self.figures)
         seed_random_weights(self.spec)
         dtype = torch_dtype(precision)
-        model = AutoModel.from_config(config, trust_remote_code=False).to(device, dtype).eval()
+        model = speed_up(AutoModel.from_config(config, trust_remote_code=False))
+        model.to(device, dtype).eval()
         if self.spec.modality is Modality.TEXT:
             return ShapeText(self.spec, model)
         if self.spec.modality is Modality.AUDIO:

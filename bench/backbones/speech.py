@@ -22,6 +22,7 @@ from bench.backbones.audio import (
 from bench.backbones.ctranslate2 import whisper
 from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_dtype
 from bench.backbones.pretrained import load_model
+from bench.backbones.products import speed_up
 from bench.backbones.waveforms import RATE, Wave
 from bench.core.asset import Asset, Source
 from bench.core.backbone import Backbone, BackboneSpec, Pooling, Transcriber, Weights
@@ -143,7 +144,7 @@ class ConvertedWhisper:
         if self.spec.weights is Weights.RANDOM:
             seed_random_weights(self.spec)
             model = WhisperForConditionalGeneration(model.config)
-        return model
+        return speed_up(model)
 
     def transcriber(self, device: str) -> Transcriber:
         """The whole model, in float32."""
@@ -243,7 +244,7 @@ class SpeechPlugin:
         first = tuple(kept.begin_suppress_tokens or ())
         languages = {name.strip("<|>"): at for name, at in spoken.items()}
         words = Words(tokenizer, start, end, tuple(sorted(never)), first, languages, then)
-        return WhisperTranscriber(model.to(device).eval(), words)
+        return WhisperTranscriber(speed_up(model).to(device).eval(), words)
 
 
 def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:

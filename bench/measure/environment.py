@@ -78,7 +78,7 @@ def cpu_name() -> str:
 def named(cpuinfo: str) -> str:
     """The name of the first processor in the text of /proc/cpuinfo; empty where it has none."""
     first = cpuinfo.partition("\n\n")[0]
-    fields = dict(re.findall(r"^(.+?)\s*: (.+)$", first, re.MULTILINE))
+    fields: dict[str, str] = dict(re.findall(r"^(.+?)\s*: (.+)$", first, re.MULTILINE))
     name = fields.get("model name", "").strip()
     told = [f"{what} {fields[of]}" for what, of in _GENERATION.items() if of in fields]
     if not name or not told or any(letter.isdigit() for letter in name):
