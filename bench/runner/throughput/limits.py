@@ -24,8 +24,9 @@ from bench.runner.throughput.result import Limits, Speed
 Lengths = NDArray[np.int64]
 GATED = {"modernbert"}
 """Kinds whose feed-forward has three products and whose configuration does not say so."""
-MOST_POSITIONS = 2**17
-"""Rows of the product at the model's shape: more give the same rate and take more memory."""
+LEAST_POSITIONS, MOST_POSITIONS = 2**10, 2**17
+"""Rows of the product at the model's shape: fewer (16 images) give a rate below the machine's,
+more the same one, and take more memory."""
 OPERANDS = 2
 
 
@@ -151,10 +152,10 @@ def packed_product(shape: Shape, precision: Precision) -> Callable[[int], object
 
 
 def packed_timing(
-    measured: Ceiling, backbone: Backbone, watch: Stopwatch, rule: StopRule, *, compiled: bool
+    measured: Ceiling, watch: Stopwatch, rule: StopRule, *, compiled: bool
 ) -> Timing | None:
-    """The packed product at the model's shape, where the backbone's forward pass has it."""
-    uses = backbone.packs and measured.device == "cpu" and not compiled
+    """The packed product at the model's shape, on a CPU, where forward passes have oneDNN's."""
+    uses = measured.device == "cpu" and not compiled
     work = packed_product(measured.feed_forward_shape, measured.precision) if uses else None
     return None if work is None else measure(work, watch, rule, cycle=OPERANDS)
 

@@ -42,7 +42,14 @@ from bench.measure import (
 from bench.runner.throughput.budget import find_budget
 from bench.runner.throughput.calls import PACE, Calls, Pace, time_extraction
 from bench.runner.throughput.device import OnDevice, difference, drift, on_device
-from bench.runner.throughput.limits import MOST_POSITIONS, Cost, cost_of, limits, packed_timing
+from bench.runner.throughput.limits import (
+    LEAST_POSITIONS,
+    MOST_POSITIONS,
+    Cost,
+    cost_of,
+    limits,
+    packed_timing,
+)
 from bench.runner.throughput.result import Batches, Checked, Drift, Joules, Speed, Throughput
 from bench.runner.throughput.setup import UNITS, Asked, Chosen, Inputs, Part, choose, deal, read
 from bench.runner.workbench import budget_name
@@ -227,7 +234,7 @@ class _Run:
         found = measure_ceiling(
             self.device,
             self.asked.precision,
-            tokens=min(budget * cost.positions, MOST_POSITIONS),
+            tokens=int(np.clip(budget * cost.positions, LEAST_POSITIONS, MOST_POSITIONS)),
             width=cost.width,
             feed_forward=cost.feed_forward,
             side=pace.side,
@@ -236,7 +243,7 @@ class _Run:
             watch=watch,
         )
         rule, compiled = pace.ceiling_rule, self.asked.compile
-        return found, packed_timing(found, self.backbone, watch, rule, compiled=compiled)
+        return found, packed_timing(found, watch, rule, compiled=compiled)
 
     def _end_to_end(self, parts: Sequence[Part], budget: int) -> tuple[Speed, Calls, Joules]:
         """The first number, and the energy of all its calls, with more of them if it was short."""
