@@ -1,5 +1,6 @@
 """Clocks, timing, the hardware's limits, energy, memory, launches and the environment."""
 
+from bench.measure.allocator import keep_memory
 from bench.measure.cards import gpus
 from bench.measure.ceiling import Ceiling, Shape, measure_ceiling
 from bench.measure.clock import Clock, Phases, wall
@@ -58,6 +59,7 @@ __all__ = [
     "device_stopwatch",
     "gpus",
     "interleave",
+    "keep_memory",
     "likely_device",
     "measure",
     "measure_ceiling",

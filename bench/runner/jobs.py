@@ -94,10 +94,12 @@ def run_job(path: Path, device: str = "auto") -> Record:
         UserError: if the file is no job, the device cannot be had, or the record cannot be written.
     """
     from bench.assets import cache_folder
+    from bench.measure import keep_memory
     from bench.runner.workbench import Workbench
     from bench.runner.worker import resolved_device, run_once
 
     job = read_job(path)
+    keep_memory()
     store = Store(job.store)
     kind = resolved_device(device)
     bench = Workbench(kind, cache_folder(), lambda *_: None, store)

@@ -29,6 +29,7 @@ from bench.core.errors import CellError, DiskFullError, StoreError, UserError
 from bench.core.predictions import TextPredictions
 from bench.core.record import Failure, Record, Status
 from bench.core.transcripts import edits
+from bench.measure import keep_memory
 from bench.runner.identify import failed
 from bench.runner.messages import Beat, Broken, Done, Progress, Ready, Settings
 from bench.runner.scrub import scrub, where
@@ -69,6 +70,7 @@ def serve(connection: Connection) -> None:
     """Execute the jobs that arrive until None does."""
     line = Line(connection)
     settings: Settings = connection.recv()
+    keep_memory()
     threading.Thread(target=line.beat, daemon=True).start()
     try:
         device = resolved_device(settings.device)

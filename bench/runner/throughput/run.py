@@ -32,6 +32,7 @@ from bench.measure import (
     check_clock,
     count_launches,
     device_stopwatch,
+    keep_memory,
     measure,
     measure_ceiling,
     peak,
@@ -74,6 +75,7 @@ def throughput(asked: Asked, say: Say = lambda _: None, pace: Pace | None = None
 
     import torch
 
+    keep_memory()
     device = resolved_device(asked.device)
     inputs = read(asked, chosen, device)
     say(f"{chosen.label} in {asked.precision} on {device}: loading")
