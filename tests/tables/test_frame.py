@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROVENANCE, truth
 
 from bench.core.errors import StoreError
 from bench.core.record import Failure
@@ -13,6 +12,7 @@ from bench.stats import compare, two_way
 from bench.store import Store
 from bench.tables import leaderboard, render
 from bench.tables.frame import COLUMNS
+from tests.tables.conftest import PROVENANCE, truth
 
 KILLED = Failure(kind="killed", message="the worker was killed")
 

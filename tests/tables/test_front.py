@@ -1,10 +1,10 @@
 import dataclasses
 
 import pytest
-from conftest import PROVENANCE
 
 from bench.core.record import Failure
 from bench.tables import leaderboard, render
+from tests.tables.conftest import PROVENANCE
 
 GPU = dataclasses.replace(PROVENANCE, device="cuda", device_name="A GPU")
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from conftest import truth
 
 from bench.core.record import Failure
 from bench.tables import render
 from bench.tables.cells import interval
+from tests.tables.conftest import truth
 
 TASKS = ("news", "topics")
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import truth
 from markdown_it import MarkdownIt
 
 from bench.core.errors import StoreError, UserError
@@ -20,6 +19,7 @@ from bench.tables.curves import ladders
 from bench.tables.entrants import groups
 from bench.tables.render import Format
 from bench.tables.rows import Gap
+from tests.tables.conftest import truth
 
 NOISY = {"identity": {"condition": "noise-3"}}
 WORSE = {"identity": {"condition": "noise-5"}}

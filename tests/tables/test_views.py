@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import truth
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -18,6 +17,7 @@ from bench.tables.budget import best_after, budget_curves
 from bench.tables.entrants import groups
 from bench.tables.ledger import ledger as entries_of
 from bench.tables.ledger import spent
+from tests.tables.conftest import truth
 
 CHEAP = {"load": 0.5, "extract": 1.0, "tune": 1.0, "fit": 0.1, "predict": 0.2}
 DEAR = {"load": 0.5, "extract": 1.0, "tune": 9.0, "fit": 36.0, "predict": 0.2}
