@@ -85,6 +85,7 @@ class TaskEntry:
     # the user's own data
     modality: Modality | None = None
     data: Name | None = None
+    optional: bool = False  # skipped, with the reason, where its data cannot be had
     test: Name | None = None
     split: Name | None = None
     group: Name | None = None

@@ -12,7 +12,7 @@ from bench import backbones, tasks
 from bench.assets import Lock, cache_folder, is_cached, pin, resolve
 from bench.core.asset import Asset
 from bench.core.cell import Cell, label_of
-from bench.core.errors import DiskFullError, StoreError, UserError
+from bench.core.errors import AssetError, DiskFullError, StoreError, UserError
 from bench.core.record import Record, Status
 from bench.core.suite import Precision, Resolved, Suite
 from bench.measure import Clock, likely_device, wall
@@ -20,7 +20,7 @@ from bench.runner.disk import ran_out, require_room
 from bench.runner.engine import MakeEngine, Placement
 from bench.runner.forecast import Forecast, forecast
 from bench.runner.local import LocalEngine
-from bench.runner.plan import Plan, make_plan, validated
+from bench.runner.plan import Plan, Skipped, make_plan, validated
 from bench.runner.precision import decide_apart, name_of
 from bench.runner.progress import Display, Quiet, duration
 from bench.runner.schedule import Policy, Schedule, Stop, interruptible, to_do
@@ -141,11 +141,36 @@ def _planned(
 ) -> tuple[Plan, Lock]:
     suite = validated(read(path))
     lock = Lock.beside(path)
+    suite, skipped = _at_hand(suite, lock, locked, display, fetched=decides)
     pins = _pins(suite, lock, locked, display)
     precisions: dict[str, Resolved] = {}
     if suite.precision is Precision.AUTO:
         precisions = _precisions(suite, path, lock, locked, display, device, decides=decides)
-    return make_plan(suite, pins, precisions), lock
+    plan = make_plan(suite, pins, precisions)
+    return dataclasses.replace(plan, skipped=(*skipped, *plan.skipped)), lock
+
+
+def _at_hand(
+    suite: Suite, lock: Lock, locked: bool, display: Display, *, fetched: bool
+) -> tuple[Suite, list[Skipped]]:
+    """The suite without the optional tasks whose data cannot be had, and why; with `fetched` the
+    data of the others are in the cache."""
+    kept, skipped = [], []
+    for entry in suite.tasks:
+        try:
+            if entry.optional:
+                for asset in tasks.build(entry, Path(suite.folder), lock.pins).spec.assets:
+                    pinned = pin(asset, Path(suite.folder), lock, locked=locked, report=display.say)
+                    if fetched:
+                        resolve(pinned, display.say)
+            kept.append(entry)
+        except AssetError as error:
+            reason = f"its data cannot be had: {error}"
+            display.say(f"skipping {entry.name}: {reason}")
+            skipped.append(Skipped(entry.key, "every backbone", "every method", reason))
+    if not kept:
+        raise UserError(f"no task is left: {skipped[0].reason}")
+    return dataclasses.replace(suite, tasks=tuple(kept)), skipped
 
 
 def _precisions(
