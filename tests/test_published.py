@@ -69,7 +69,9 @@ def test_the_published_records_are_mtebs():
 )
 def test_published_records_are_whole_small_and_of_this_suite(folder):
     store = Store(folder)
-    plan = make_plan(validated(read(ROOT / "suites" / f"{folder.name}.toml")), {})
+    suite = validated(read(ROOT / "suites" / f"{folder.name}.toml"))
+    there = tuple(entry for entry in suite.tasks if not entry.optional)
+    plan = make_plan(dataclasses.replace(suite, tasks=there), {})
     assert {cell.run_id for cell in plan.cells} == {record.run_id for record in store.final()}
     for record in store.records():
         assert record.status is Status.OK

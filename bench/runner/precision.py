@@ -120,13 +120,13 @@ def decide(
 ) -> dict[str, Resolved]:
     """Load each backbone in every precision of the device, and choose.
 
-    The sample is of the training inputs of the suite's first task that the backbone reads;
-    one that no task uses, or that has no weights, stays at float32.
+    The sample is of the training inputs of the suite's first task that the backbone reads and
+    that is not optional; one that no such task uses, or that has no weights, stays at float32.
     """
     from bench import backbones, tasks
 
     folder = Path(suite.folder)
-    built = [tasks.build(entry, folder, pins) for entry in suite.tasks]
+    built = [tasks.build(entry, folder, pins) for entry in suite.tasks if not entry.optional]
     found = {}
     for entry in suite.backbones:
         label = label_of(entry)

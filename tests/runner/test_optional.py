@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bench.core.errors import AssetError, UserError
+from bench.runner.plan import validated
+from bench.runner.precision import decide
 from bench.runner.run import Options, plan_suite, run_suite
+from bench.suite_file import read
 
 SUITE = """
 [suite]
@@ -57,6 +60,12 @@ def test_a_suite_without_any_task_left_is_refused(suite_file):
     text = text[:first] + text[text.index("[[task]]", first + 1) :]
     with pytest.raises(UserError, match="no task is left: its data cannot be had"):
         plan_suite(suite_file(text))
+
+
+def test_its_data_are_no_sample_for_the_precision(suite_file):
+    """What `auto` comes to must not depend on what can be reached."""
+    suite = validated(read(suite_file(SUITE.format(optional="optional = true"))))
+    assert set(decide(suite, {}, "cpu", ["raw-pixels"])) == {"raw-pixels"}
 
 
 def test_what_is_at_hand_is_no_less_for_being_optional(suite_file, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -174,7 +175,8 @@ def test_what_is_no_toml_is_said_to_be_none(suite_file, text):
 def test_every_shipped_suite_can_be_planned(path):
     suite = validated(read(path))
     assert suite.name == path.stem
-    assert make_plan(suite, {}).cells
+    there = tuple(entry for entry in suite.tasks if not entry.optional)  # the rest is pinned first
+    assert make_plan(dataclasses.replace(suite, tasks=there), {}).cells
 
 
 def test_transcripts_have_no_controls():
