@@ -12,7 +12,13 @@ from bench import backbones, tasks
 from bench.assets import Lock, cache_folder, is_cached, pin, resolve
 from bench.core.asset import Asset
 from bench.core.cell import Cell, label_of
-from bench.core.errors import AssetError, DiskFullError, StoreError, UserError
+from bench.core.errors import (
+    AssetError,
+    DigestMismatchError,
+    DiskFullError,
+    StoreError,
+    UserError,
+)
 from bench.core.record import Record, Status
 from bench.core.suite import Precision, Resolved, Suite
 from bench.measure import Clock, likely_device, wall
@@ -154,7 +160,12 @@ def _at_hand(
     suite: Suite, lock: Lock, locked: bool, display: Display, *, fetched: bool
 ) -> tuple[Suite, list[Skipped]]:
     """The suite without the optional tasks whose data cannot be had, and why; with `fetched` the
-    data of the others are in the cache."""
+    data of the others are in the cache.
+
+    Raises:
+        AssetError: with `locked`, or if bytes are there that are not those that were pinned.
+        UserError: if no task is left.
+    """
     kept, skipped = [], []
     for entry in suite.tasks:
         try:
@@ -165,6 +176,8 @@ def _at_hand(
                         resolve(pinned, display.say)
             kept.append(entry)
         except AssetError as error:
+            if locked or isinstance(error, DigestMismatchError):  # other bytes are no absence
+                raise
             reason = f"its data cannot be had: {error}"
             display.say(f"skipping {entry.name}: {reason}")
             skipped.append(Skipped(entry.key, "every backbone", "every method", reason))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.core.errors import AssetError, UserError
+from bench.core.errors import AssetError, DigestMismatchError, UserError
 from bench.core.suite import Precision, Resolved
 from bench.runner.plan import validated
 from bench.runner.precision import decide
@@ -53,6 +53,20 @@ def test_one_that_is_not_optional_stops_the_run(suite_file, tmp_path):
         run_suite(suite_file(SUITE.format(optional="")), Options(tmp_path))
     with pytest.raises(AssetError, match="cannot be reached"):
         plan_suite(suite_file(SUITE.format(optional="optional = false")))
+
+
+def test_where_everything_is_locked_nothing_is_left_out(suite_file):
+    with pytest.raises(AssetError, match="--locked allows nothing new"):
+        plan_suite(suite_file(SUITE.format(optional="optional = true")), locked=True)
+
+
+def test_bytes_that_are_others_are_no_absence(suite_file, tmp_path, monkeypatch):
+    def other(*_, **__):
+        raise DigestMismatchError("far", "0" * 64, "1" * 64)
+
+    monkeypatch.setattr("bench.runner.run.pin", other)
+    with pytest.raises(DigestMismatchError):
+        run_suite(suite_file(SUITE.format(optional="optional = true")), Options(tmp_path))
 
 
 def test_a_suite_without_any_task_left_is_refused(suite_file):
