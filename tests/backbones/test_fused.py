@@ -16,7 +16,7 @@ from transformers import (
     RobertaModel,
 )
 
-from bench.backbones.attention import attend, by_length, over_all, varlen_kernel
+from bench.backbones.attention import by_length, over_all, varlen_kernel
 from bench.backbones.fused import fuse
 from bench.backbones.pooling import pool_groups, pool_packed
 from bench.core.backbone import Pooling
@@ -83,29 +83,24 @@ def test_texts_do_not_see_each_other(kind):
     assert (first[17:] - second[17:]).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("length", [5, 200])
-@pytest.mark.parametrize("biased", [False, True])
-def test_attention_is_torchs_at_every_length(length, biased):
-    torch.manual_seed(0)
-    mixed = torch.randn(3, 2, 4, length, 8)
-    bias = torch.randn(1, 4, length, length) if biased else None
-    wanted = torch.nn.functional.scaled_dot_product_attention(*mixed, attn_mask=bias)
-    np.testing.assert_allclose(attend(mixed, bias), wanted, atol=1e-5)
-
-
-@pytest.mark.parametrize("length", [1, 8, 9, 31, 32, 33, 60, 100, 300, 513])
-@pytest.mark.parametrize("biased", [False, True])
-def test_in_half_precision_it_rounds_and_no_more(monkeypatch, length, biased):
-    """With scores filled up to whole vectors, and some texts at a time: bfloat16 has 8 bits."""
-    monkeypatch.setattr("bench.backbones.attention.SCORES", 3 * 4 * 33 * 64 * 2)  # three of 33
-    torch.manual_seed(0)
-    mixed = torch.randn(3, 7, 4, length, 8).bfloat16()
-    bias = torch.randn(1, 4, length, length).bfloat16() if biased else None
-    of_torch = torch.nn.functional.scaled_dot_product_attention
-    true = of_torch(*mixed.float(), attn_mask=None if bias is None else bias.float())
-    found = attend(mixed, bias)
-    assert found.shape == true.shape
-    assert (found - true).norm() < 2**-7 * true.norm()
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_too_large_beside_powers_of_two_are_attended_by_softmax(kind):
+    """Scores of 100 bits are held, and so are values of 10^9, but not their product."""
+    model, rows = made(kind), tokens()
+    attention = model.encoder.layer[0].attention
+    query, key, value = (
+        (attention.attn.q, attention.attn.k, attention.attn.v)
+        if kind == "mpnet"
+        else (attention.self.query, attention.self.key, attention.self.value)
+    )
+    with torch.inference_mode():
+        for layer, add in ((query, 5.0), (key, 5.0), (value, 1e9)):
+            layer.weight.mul_(1e-3)
+            layer.bias.fill_(add)
+        found = fuse(model)(torch.cat(rows), GROUPS).split([len(row) for row in rows])
+        for row, states in zip(rows, found, strict=True):
+            wanted = model(input_ids=row[None]).last_hidden_state[0]
+            np.testing.assert_allclose(states, wanted, atol=1e-4)
 
 
 def one_text_at_a_time(q, k, v, begins, ends, longest, longest_too):

@@ -18,7 +18,7 @@ from tests.benchmarks.peers import facts
 TEXT_ROUNDS = 20
 """Ten contenders are each in each place twice in so many."""
 MTEB_ROUNDS, HEADS_ROUNDS, PATH_ROUNDS = 4, 20, 15
-HEADS_DRAWS, TRAINING_DRAWS = 10, 3
+HEADS_DRAWS, TRAINING_DRAWS = 10, 5
 ON_CUDA = ("text", "heads")
 """Parts that a GPU is used in; each is a part of its own there."""
 
@@ -43,6 +43,9 @@ def main() -> None:
 
 def measure(part: str, given: argparse.Namespace) -> None:
     """Measure one part, and keep what there is whenever something is finished."""
+    from bench.measure import keep_memory
+
+    keep_memory()  # as bench's workers do, for all contenders
     before = facts.load()
     facts.say(f"{part} on {given.device}: load average {before}")
     settings: dict[str, Any] = {}

@@ -7,7 +7,8 @@ The same inputs through bench and through what people use today, in turn on one 
 C B A, B C A, ...). A ratio is the other's time over bench's, pair by pair: above 1 bench is
 faster. It is the median, in brackets its 95 % bootstrap interval. Rows with * have fewer than
 {few} pairs: their intervals are too short. Every contender has the same number of threads unless
-a row says otherwise. No absolute time is shown: on a shared machine it would say little; the raw
+a row says otherwise, and all of a process keep freed memory (`bench.measure.keep_memory`), as in
+bench's workers. No absolute time is shown: on a shared machine it would say little; the raw
 samples are in the files beside this page. `make peers` measures everything again and makes this
 page.
 """
