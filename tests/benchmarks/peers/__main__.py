@@ -19,6 +19,8 @@ TEXT_ROUNDS = 20
 """Ten contenders are each in each place twice in so many."""
 MTEB_ROUNDS, HEADS_ROUNDS, PATH_ROUNDS = 4, 20, 15
 HEADS_DRAWS, TRAINING_DRAWS = 10, 5
+KEEPING = ("text", "training")
+"""Parts whose contenders all have what bench's workers have: freed memory stays with the process."""
 ON_CUDA = ("text", "heads")
 """Parts that a GPU is used in; each is a part of its own there."""
 
@@ -45,7 +47,8 @@ def measure(part: str, given: argparse.Namespace) -> None:
     """Measure one part, and keep what there is whenever something is finished."""
     from bench.measure import keep_memory
 
-    keep_memory()  # as bench's workers do, for all contenders
+    if given.device == "cpu" and part in KEEPING:
+        keep_memory()
     before = facts.load()
     facts.say(f"{part} on {given.device}: load average {before}")
     settings: dict[str, Any] = {}

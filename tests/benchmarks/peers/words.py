@@ -7,8 +7,7 @@ The same inputs through bench and through what people use today, in turn on one 
 C B A, B C A, ...). A ratio is the other's time over bench's, pair by pair: above 1 bench is
 faster. It is the median, in brackets its 95 % bootstrap interval. Rows with * have fewer than
 {few} pairs: their intervals are too short. Every contender has the same number of threads unless
-a row says otherwise, and all of a process keep freed memory (`bench.measure.keep_memory`), as in
-bench's workers. No absolute time is shown: on a shared machine it would say little; the raw
+a row says otherwise. No absolute time is shown: on a shared machine it would say little; the raw
 samples are in the files beside this page. `make peers` measures everything again and makes this
 page.
 """
@@ -19,7 +18,8 @@ is inside, no cache, other distinct texts each round. The cosine is the least of
 with those of SentenceTransformer.encode in float32, before / after the timing, on different
 texts. {compiler}; tuned is the fastest of a short sweep over batch sizes, as
 it is and compiled. onnxruntime's settings are swept alike: batch size, and the graph as exported
-or with its attention fused. The sweeps stand below. bench runs at its defaults.
+or with its attention fused. The sweeps stand below. bench runs at its defaults. The process keeps
+freed memory (`bench.measure.keep_memory`), as bench's workers do, for all of them.
 """
 
 CEILING = """
@@ -73,8 +73,8 @@ and by other libraries at the same settings: rates, batch size, passes, warm-up,
 clipping, the same start of the head; the seed is the same number, what is drawn with it is not the
 same. Each draw is fitted by both, one after the other in one process, the one first and then the
 other. A fit is from texts to a classifier with the weights in memory. Processor time is that of the
-process on all cores, which other load on the machine disturbs less. Accuracy is on {test} test
-items. The difference is bench's less the other's, in points: its mean over draws with its t
+process on all cores, which other load on the machine disturbs less; it keeps freed memory, as
+bench's workers do. Accuracy is on {test} test items. The difference is bench's less the other's, in points: its mean over draws with its t
 interval, and with the two-way interval over draws and test items (paired by both).
 """
 
