@@ -20,7 +20,7 @@ TEXT_ROUNDS = 20
 MTEB_ROUNDS, HEADS_ROUNDS, PATH_ROUNDS = 4, 20, 15
 HEADS_DRAWS, TRAINING_DRAWS = 10, 5
 KEEPING = ("text", "training")
-"""Parts whose contenders all have what bench's workers have: freed memory stays with the process."""
+"""Parts whose contenders all have what bench's workers have: freed memory stays in the process."""
 ON_CUDA = ("text", "heads")
 """Parts that a GPU is used in; each is a part of its own there."""
 

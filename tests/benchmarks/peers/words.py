@@ -74,8 +74,9 @@ clipping, the same start of the head; the seed is the same number, what is drawn
 same. Each draw is fitted by both, one after the other in one process, the one first and then the
 other. A fit is from texts to a classifier with the weights in memory. Processor time is that of the
 process on all cores, which other load on the machine disturbs less; it keeps freed memory, as
-bench's workers do. Accuracy is on {test} test items. The difference is bench's less the other's, in points: its mean over draws with its t
-interval, and with the two-way interval over draws and test items (paired by both).
+bench's workers do. Accuracy is on {test} test items. The difference is bench's less the other's, in
+points: its mean over draws with its t interval, and with the two-way interval over draws and test
+items (paired by both).
 """
 
 MACHINE = """
