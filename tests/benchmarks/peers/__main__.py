@@ -17,7 +17,7 @@ from tests.benchmarks.peers import facts
 
 TEXT_ROUNDS = 20
 """Ten contenders are each in each place twice in so many."""
-MTEB_ROUNDS, HEADS_ROUNDS, PATH_ROUNDS = 4, 20, 15
+MTEB_ROUNDS, HEADS_ROUNDS, PATH_ROUNDS = 6, 20, 15
 HEADS_DRAWS, TRAINING_DRAWS = 10, 5
 KEEPING = ("text", "training")
 """Parts whose contenders all have what bench's workers have: freed memory stays in the process."""
