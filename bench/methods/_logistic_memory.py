@@ -84,14 +84,13 @@ class Memory:
         import torch
 
         at = self.added % PAIRS
-        s2, sy, y2 = (
-            torch.bmm(a[:, None], b[:, :, None]).view(-1).double()
-            for a, b in ((step, step), (step, change), (change, change))
-        )
+        pair = self.basis[:, 2 * at : 2 * at + 2]
+        pair[:, 0], pair[:, 1] = step, change
+        products = torch.bmm(pair, pair.mT).double()
+        s2, sy, y2 = products[:, 0, 0], products[:, 0, 1], products[:, 1, 1]
         useful = sy > torch.finfo(step.dtype).eps * torch.sqrt(s2 * y2)
-        self.basis[:, 2 * at], self.basis[:, 2 * at + 1] = step, change
         if not useful.all():
-            self.basis[~useful, 2 * at : 2 * at + 2] = 0
+            pair[~useful] = 0
         self.mixed[:, at, at] = torch.where(useful, sy, 0.0)
         self.changes[:, at, at] = torch.where(useful, y2, 0.0)
         self.scale = torch.where(useful, sy / y2, self.scale)
@@ -106,18 +105,23 @@ class Memory:
         if not self.added:
             return -gradient, -size.to(gradient.dtype)
         self._multiply(gradient)
-        held = min(self.added, PAIRS)
-        order = torch.arange(self.added - held, self.added, device=gradient.device) % PAIRS
-        mixed, changes = (part[:, order][:, :, order] for part in (self.mixed, self.changes))
-        s, y = self.along[:, 2 * order], self.along[:, 2 * order + 1]
+        held, turned = min(self.added, PAIRS), self.added > PAIRS
+        mixed, changes = self.mixed[:, :held, :held], self.changes[:, :held, :held]
+        s, y = self.along.view(-1, PAIRS, 2)[:, :held].unbind(2)
+        if turned:  # the oldest first; else they stand so
+            order = (torch.arange(PAIRS, device=gradient.device) + self.added) % PAIRS
+            mixed, changes = (part[:, order][:, :, order] for part in (mixed, changes))
+            s, y = s[:, order], y[:, order]
         own = mixed.diagonal(dim1=1, dim2=2)
         upper = mixed.triu() + torch.diag_embed((own == 0).double())
         scale = self.scale[:, None]
         first = _solve(upper, s, upper=True)
         inner = own * first + scale * ((changes @ first[:, :, None])[:, :, 0] - y)
         second = _solve(upper.mT, inner, upper=False)
-        weights = torch.empty(len(size), 2 * held, dtype=torch.float64, device=gradient.device)
-        weights[:, 2 * order], weights[:, 2 * order + 1] = -second, scale * first
+        pairs = torch.stack([-second, scale * first], dim=2)
+        if turned:
+            pairs = pairs[:, (torch.arange(PAIRS, device=gradient.device) - self.added) % PAIRS]
+        weights = pairs.flatten(1)
         slope = (weights * self.along[:, : 2 * held]).sum(1) - self.scale * size
         start = gradient * -scale.to(gradient.dtype)
         weights = weights[:, None].to(gradient.dtype)

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from bench.methods import _logistic_search
-from bench.methods._logistic import Problem, Solution, solve
+from bench.methods._logistic import Problem, Solution, _chunks, solve
 
 TIGHT = 1e-9
 STRENGTHS = (0.01, 0.3, 10.0, 1000.0)
@@ -89,6 +89,24 @@ def test_a_path_over_shared_features(classes):
     path = [Problem(base.features, base.targets, c) for c in reversed(STRENGTHS)]
     for problem, solution in zip(path, solve(path, tolerance=TIGHT), strict=True):
         assert_same(solution, reference(problem))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_strengths_side_by_side_have_the_same_answers(apart):
+    problems = mixed()
+    found = solve(problems, tolerance=TIGHT, apart=apart)
+    for problem, solution in zip(problems, found, strict=True):
+        assert solution.converged
+        assert_same(solution, reference(problem))
+
+
+def test_side_by_side_each_strength_is_a_path_and_all_share_a_chunk():
+    base = made(1, 60, 12, 3)
+    path = [Problem(base.features, base.targets, c) for c in STRENGTHS]
+    (one,) = _chunks(path, 10**9, apart=False)
+    (other,) = _chunks(path, 10**9, apart=True)
+    assert [len(numbers) for numbers in one[0].paths.values()] == [len(STRENGTHS)]
+    assert [len(numbers) for numbers in other[0].paths.values()] == [1] * len(STRENGTHS)
 
 
 def test_several_targets_over_shared_features():
