@@ -6,6 +6,7 @@ before it says so, and leaves its standard output to the launcher, which keeps t
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import errno
@@ -19,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import psutil
@@ -224,10 +225,18 @@ def main() -> None:
     """Entry point of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
     connection = Connection(int(sys.argv[1]))
-    try:
-        serve(connection)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the launcher is gone; what was committed stays
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        serve(connection)  # or the launcher is gone; what was committed stays
+    leave()
+
+
+def leave() -> NoReturn:
+    """End this process at once: every record is on disk, and the launcher would wait a second
+    while the interpreter takes apart torch and whatever else was imported."""
+    atexit._run_exitfuncs()  # noqa: SLF001 -- such as those that delete temporary folders
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ What it survives is in tests/faults/test_cells.py.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from bench.assets import cache_folder
@@ -35,3 +38,23 @@ def test_the_worker_does_not_outlive_its_launcher(tmp_path):
     worker.connection.close()
     assert worker._process.wait(30) is not None
     engine._workers = []
+
+
+def test_a_worker_that_is_done_does_not_take_apart_what_it_imported():
+    """That takes a second with torch, for which the launcher would wait; what is registered for
+    the end of a process runs, and what was printed comes out."""
+    code = """
+import atexit, sys
+from bench.runner.worker import leave
+
+class Large:
+    def __del__(self):
+        print("taken apart")
+
+kept = Large()
+atexit.register(print, "registered")
+print("printed")
+leave()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["printed", "registered"]
