@@ -13,7 +13,7 @@ from bench.core.backbone import Backbone
 from bench.core.errors import DivergedError
 from bench.core.identity import item_digest
 from bench.core.task import Input
-from bench.extract.budget import DEFAULTS
+from bench.extract.budget import default_budget
 from bench.extract.feed import Mover, Work, feed, over_tensors, pinned
 from bench.extract.plan import plan_batches
 from bench.extract.sink import Sink
@@ -66,7 +66,7 @@ def extract(
         device: "cpu" or "cuda".
         report: called with the number of distinct items done, batch by batch.
         clock: injected in tests.
-        budget: units (tokens, images) of a batch at most; the default of modality and device
+        budget: units (tokens, images) of a batch at most; the default (`default_budget`)
             where it is None. Where the device's memory is too small it is halved.
         tokens: token ids that are there already, and where new ones are kept.
         out: where to write, `(n, width)` float32, for instance memory-mapped.
@@ -75,7 +75,7 @@ def extract(
         DivergedError: if a feature is NaN or Inf.
         torch.OutOfMemoryError: if one item alone does not fit.
     """
-    run = _Run(backbone, device, clock, budget or DEFAULTS[backbone.spec.modality, device], tokens)
+    run = _Run(backbone, device, clock, budget or default_budget(backbone, device), tokens)
     return run(inputs, report, out)
 
 

@@ -27,11 +27,11 @@ from bench.core.record import Extraction
 from bench.core.suite import Precision
 from bench.core.task import Input, Modality, Split, Splits, Task
 from bench.extract import (
-    DEFAULTS,
     EXTRACTION_VERSION,
     Budgets,
     FeatureCache,
     TokenCache,
+    default_budget,
     extract,
 )
 from bench.measure import EnergyWindow
@@ -198,7 +198,7 @@ class Workbench:
         found = self.budgets.find(budget_name(backbone.spec, self.device, precision))
         if not self.halvings:
             return found
-        return max(1, (found or DEFAULTS[backbone.spec.modality, self.device]) >> self.halvings)
+        return max(1, (found or default_budget(backbone, self.device)) >> self.halvings)
 
 
 class FeatureSource:

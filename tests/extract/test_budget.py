@@ -1,15 +1,39 @@
 """Budgets: the smallest of the fastest, there and back, remembered."""
 
-import pytest
+from types import SimpleNamespace
 
-from bench.extract import Budgets, sweep
-from bench.extract.budget import STEPS, Sweep, chosen
+import pytest
+import torch
+
+from bench.core.task import Modality
+from bench.extract import Budgets, default_budget, sweep
+from bench.extract.budget import DEFAULTS, MOST_TOKENS, STATES, STEPS, Sweep, chosen
 
 
 def test_the_smallest_of_the_fastest_is_taken():
     assert chosen([10, 20, 40], [1.5, 1.01, 1.0]) == 20
     assert chosen([10, 20, 40], [1.0, 1.0, 1.0]) == 10
     assert chosen([10, 20, 40], [3.0, 2.0, 1.0]) == 40
+
+
+@pytest.mark.parametrize(
+    ("width", "dtype", "tokens"),
+    [
+        (384, torch.float32, 4096),
+        (384, torch.bfloat16, 8192),
+        (768, torch.float32, 2048),
+        (768, torch.bfloat16, 4096),
+        (8, torch.float32, MOST_TOKENS),
+        (STATES, torch.float32, 1),
+    ],
+)
+def test_a_batch_of_tokens_on_a_cpu_is_what_a_cache_holds(width, dtype, tokens):
+    spec = SimpleNamespace(width=width, modality=Modality.TEXT)
+    backbone = SimpleNamespace(spec=spec, module=lambda: torch.nn.Linear(2, 2, dtype=dtype))
+    assert default_budget(backbone, "cpu") == tokens
+    assert default_budget(backbone, "cuda") == DEFAULTS[Modality.TEXT, "cuda"]
+    spec.modality = Modality.IMAGE
+    assert default_budget(backbone, "cpu") == DEFAULTS[Modality.IMAGE, "cpu"]
 
 
 def test_a_machine_that_gets_slower_all_the_time_favours_none():

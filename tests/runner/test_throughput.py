@@ -22,7 +22,7 @@ from bench.core.errors import StoreError, UserError
 from bench.core.registry import Registry
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Modality, Split, Splits, TaskSpec
-from bench.extract import DEFAULTS, Budgets, Sweep, extract
+from bench.extract import Budgets, Sweep, extract
 from bench.measure import Encoder, StopRule, WallClock
 from bench.runner.doctor import report as doctor
 from bench.runner.throughput import run as module
@@ -147,7 +147,7 @@ def test_stages_are_medians_of_the_calls_that_were_timed(folder):
 
 
 def test_a_sweep_is_kept_where_runs_and_the_doctor_find_it(folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(DEFAULTS, (Modality.TEXT, "cpu"), 16)
+    monkeypatch.setattr("bench.extract.budget.MOST_TOKENS", 16)
     assert "bench throughput" in doctor()
     first = throughput(asked(folder, sweep=True), pace=pace())
     assert first.batches.origin == "swept now"

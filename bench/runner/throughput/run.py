@@ -21,7 +21,7 @@ from bench.core.backbone import Backbone
 from bench.core.errors import CellError, UserError
 from bench.core.suite import Precision
 from bench.core.task import Input, Modality
-from bench.extract import DEFAULTS, Budgets, Extracted, TokenCache, extract
+from bench.extract import Budgets, Extracted, TokenCache, default_budget, extract
 from bench.measure import (
     Ceiling,
     ClockCheck,
@@ -120,7 +120,7 @@ class _Run:
             self.asked.sweep,
             Budgets(cache_folder() / "budgets.json"),
             budget_name(self.backbone.spec, self.device, self.asked.precision),
-            DEFAULTS[self.backbone.spec.modality, self.device],
+            default_budget(self.backbone, self.device),
             self.lengths,
             rate,
             pace.sweep_seconds,
