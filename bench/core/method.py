@@ -287,6 +287,10 @@ class Trains(Method, Protocol):
         """How often an input is computed, forward and backward, in a fit of so many `items`."""
         ...
 
+    def at_once(self, parameters: Parameters) -> int:
+        """How many inputs are computed forward and backward at a time, at most."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

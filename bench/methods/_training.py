@@ -69,6 +69,11 @@ def passes(given: Parameters, items: int) -> float:
     return float(Recipe.of(given, items).epochs * items)
 
 
+def at_once(given: Parameters) -> int:
+    """Items of a part of a batch: `bench.core.method.Trains`."""
+    return -(-int(given["batch_size"]) // int(given["accumulate"]))
+
+
 Loss = Callable[[Items], Tensor]
 """The mean loss of some of the items, differentiable."""
 Judge = Callable[[], float]

@@ -69,6 +69,9 @@ class Distill:
     def passes(self, parameters: Parameters, items: int) -> float:
         return training.passes(parameters, items + int(parameters["transfer"]))
 
+    def at_once(self, parameters: Parameters) -> int:
+        return training.at_once(parameters)
+
     def restore(
         self,
         state: Mapping[str, NDArray[Any]],

@@ -57,6 +57,9 @@ class Finetune:
     def passes(self, parameters: Parameters, items: int) -> float:
         return training.passes(parameters, items)
 
+    def at_once(self, parameters: Parameters) -> int:
+        return training.at_once(parameters)
+
     def restore(
         self,
         state: Mapping[str, NDArray[Any]],

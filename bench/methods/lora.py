@@ -111,6 +111,9 @@ class Lora:
     def passes(self, parameters: Parameters, items: int) -> float:
         return training.passes(parameters, items)
 
+    def at_once(self, parameters: Parameters) -> int:
+        return training.at_once(parameters)
+
     def fit(
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context
     ) -> Fitted:

@@ -100,6 +100,9 @@ class PromptLora:
     def passes(self, parameters: Parameters, items: int) -> float:
         return training.passes(parameters, items) * (1 + int(parameters["examples"]))
 
+    def at_once(self, parameters: Parameters) -> int:
+        return training.at_once(parameters) * (1 + int(parameters["examples"]))
+
     def restore(
         self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
     ) -> Fitted:

@@ -68,6 +68,9 @@ class ReinforceLora:
     def passes(self, parameters: Parameters, items: int) -> float:  # noqa: ARG002 -- feedbacks decide
         return float(parameters["feedbacks"])
 
+    def at_once(self, parameters: Parameters) -> int:
+        return training.at_once(parameters)
+
     def restore(
         self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
     ) -> Fitted:

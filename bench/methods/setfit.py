@@ -104,6 +104,9 @@ class SetFit:
         pairs = min(2 * int(parameters["pairs"]) * items, int(parameters["most_pairs"]))
         return 2.0 * pairs * int(parameters["epochs"])
 
+    def at_once(self, parameters: Parameters) -> int:
+        return 2 * training.at_once(parameters)
+
     def restore(
         self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
     ) -> Fitted:

@@ -104,6 +104,9 @@ class FinetuneTranscribe:
     def passes(self, parameters: Parameters, items: int) -> float:
         return training.passes(parameters, items)
 
+    def at_once(self, parameters: Parameters) -> int:
+        return training.at_once(parameters)
+
     def fit(
         self,
         parameters: Parameters,

@@ -45,6 +45,15 @@ BYTES_A_FEATURE = 64
 """Digest and facts of an input, beside its features."""
 BYTES_BASE = 900_000_000
 """Resident set of a worker with torch and transformers, before any model."""
+BYTES_A_WEIGHT = 4 * 6
+"""Of a backbone that is trained in float32: as loaded, its copy, the gradient, AdamW's two moments
+and the best so far."""
+LONGEST = 4
+"""The longest texts of a task have so many times the tokens of the mean, unless they are cut."""
+FREED = 2
+"""Activations take so many times their bytes where batches are of unlike lengths: what one freed
+does not fit the next. finetune and setfit took 2.1 and 4.1 GB of news at 128 tokens (one draw of
+suites/few-news.toml), where this says 2.4 and 3.4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int
             if training:  # weights, the best of them, two moments; one cell at a time
                 weights = plan.plugins[label_of(cell.backbone)].spec.parameters
                 scratch = max(scratch, 4 * 4 * weights)
+                memory = max(memory, _bytes_training(cell, plan) if device == "cpu" else 0)
             of = draws.setdefault((cell.task.key, label_of(cell.backbone)), {})
             of.setdefault(cell.task.train, set()).add(cell.draw)
             tested.setdefault(cell.task.key, set()).add(cell.task.condition)
@@ -99,12 +109,38 @@ def _training(cell: Cell, plan: Plan, device: str) -> float:
         return 0.0
     spec = plan.tasks[cell.task.key].spec
     model = plan.plugins[label_of(cell.backbone)].spec
-    rule = cell.task.train
-    labels = rule.size or (rule.per_class or 0) * spec.classes or spec.train_size
+    labels = _labels(spec, cell.task.train)
     points = method.spec.points(cell.method.parameters, cell.budget.trials)
     fits = 1 if len(points) == 1 else 1 + len(points) * (4 if labels < SMALL else 1)
     passes = fits * method.passes(points[0], labels)
     return passes * spec.units * TRAINING * model.flops_per_unit / _rate(model.modality, device)
+
+
+def _bytes_training(cell: Cell, plan: Plan) -> int:
+    """Bytes of weights and activations while a cell trains its backbone on a CPU.
+
+    Of texts; others' activations are not known from a description. A layer of an encoder, d wide
+    with h heads, keeps 34 d + 5 h s bytes a token of s in half precision (Korthikanti et al. 2022,
+    arXiv:2205.05198, section 4.1); here 4 bytes a number and 1 a choice of dropout, heads of 32.
+    """
+    method = methods.registry()[cell.method.name]
+    if cell.backbone is None or not isinstance(method, Trains):
+        return 0
+    spec = plan.tasks[cell.task.key].spec
+    model = plan.plugins[label_of(cell.backbone)].spec
+    weights = BYTES_A_WEIGHT * model.parameters
+    if model.modality is not Modality.TEXT or not model.width:
+        return weights
+    tokens = LONGEST * spec.units
+    tokens = min(tokens, model.max_length or tokens)
+    at_once = method.at_once({**method.spec.defaults, **cell.method.parameters})
+    texts = min(at_once, _labels(spec, cell.task.train) or at_once)
+    wide = model.flops_per_unit / (24 * model.width)  # layers times width
+    return weights + int(FREED * texts * tokens * wide * (66 + 9 * tokens / 32))
+
+
+def _labels(spec: TaskSpec, rule: TrainRule) -> int:
+    return rule.size or (rule.per_class or 0) * spec.classes or spec.train_size
 
 
 def _rate(modality: Modality, device: str) -> float:

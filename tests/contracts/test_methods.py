@@ -258,6 +258,7 @@ def test_it_tells_what_it_trained_and_what_must_be_shipped(problem):
     assert fitted.size().trained > 0
     assert fitted.size().shipped > 0
     assert problem.method.passes(problem.parameters, len(problem.train)) > 0
+    assert problem.method.at_once(problem.parameters) >= 1
 
 
 class Spoiled:
