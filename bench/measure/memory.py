@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,7 @@ class _Heap:
 
     def give_back(self) -> None:
         if (_told("VmRSS") or 0) - self._resident >= SMALL_BYTES:
+            gc.collect()  # a trained network and its optimiser hold each other
             give_back()
             self._resident = _told("VmRSS") or 0
 
