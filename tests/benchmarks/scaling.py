@@ -18,6 +18,7 @@ import numpy as np
 from bench import backbones, tasks
 from bench.core.suite import Precision
 from bench.extract import extract
+from bench.extract.run import CHUNK
 from bench.measure import peak, provenance, reset_peak
 
 SIZES = (1_000, 10_000, 100_000)
@@ -96,7 +97,9 @@ def write(rows: list[dict[str, float]]) -> None:
         "# Scaling",
         "",
         f"minilm-l6, fp32, {where_and_when}: distinct windows of {WORDS} words, features written",
-        "out of core. `make scaling` makes this page.",
+        "out of core. `make scaling` makes this page. Above the start are one batch, the token ids",
+        f"of one chunk of at most {CHUNK:,} texts, and the mapped features, which the system",
+        "can take back: nothing else grows with the number of texts.",
         "",
         "| texts | runs | us a token, median | against 1,000 texts | MB above start | features |",
         "|---:|---:|---:|---:|---:|---:|",
