@@ -40,21 +40,34 @@ def test_the_worker_does_not_outlive_its_launcher(tmp_path):
     engine._workers = []
 
 
-def test_a_worker_that_is_done_does_not_take_apart_what_it_imported():
+def test_a_worker_that_is_done_does_not_take_apart_what_it_imported(tmp_path, monkeypatch):
     """That takes a second with torch, for which the launcher would wait; what is registered for
-    the end of a process runs, and what was printed comes out."""
-    code = """
-import atexit, sys
-from bench.runner.worker import leave
+    the end of a process runs."""
+    told = tmp_path / "told"
+    code = f"""
+import atexit
+
+def tell(what, path={str(told)!r}, open=open):
+    with open(path, "a") as file:
+        file.write(what)
 
 class Large:
-    def __del__(self):
-        print("taken apart")
+    def __del__(self, tell=tell):
+        tell("taken apart ")
 
 kept = Large()
-atexit.register(print, "registered")
-print("printed")
-leave()
+atexit.register(tell, "registered ")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["printed", "registered"]
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    subprocess.run([sys.executable, "-c", ""], check=True)
+    assert told.read_text() == "registered taken apart "  # so any other process ends
+    told.unlink()
+    (tmp_path / "runs").mkdir()
+    engine = LocalEngine(Store(tmp_path / "runs"), tmp_path / "cache", Placement("cpu"))
+    engine.start()
+    (worker,) = engine._workers
+    worker.connection.send(None)
+    assert worker._process.wait(60) == 0
+    engine.close()
+    assert told.read_text() == "registered "
