@@ -1,8 +1,8 @@
 """Attention over texts that stand one after another, none of which sees another.
 
-Three ways with the same answer: each length as a dense batch of its own by torch's attention, by
-batched products on a CPU (`bench.backbones.attention_cpu`), and one kernel over all of them
-(torch's varlen attention), where the device has it.
+Three ways with the same answer: one kernel over all of them, torch's varlen attention on CUDA or
+a compiled loop on a CPU (`bench.backbones._attention_cpu`), and each length as a dense batch of its
+own by torch's attention where neither takes the model.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ Attention: TypeAlias = "Callable[[Tensor], Tensor]"
 
 WIDEST_HEAD = 256
 """Of FlashAttention's kernels (Dao, "FlashAttention-2", ICLR 2024)."""
+REGISTER = 16
+"""Numbers in a processor's widest register: a head's width is some times as many."""
 OLDEST = (8, 0)
 """Compute capability from which they run."""
 
@@ -52,6 +54,26 @@ def over_all(offsets: Tensor, longest: int, heads: int, kernel: Any) -> Attentio
         return found.reshape(len(mixed), -1)
 
     return seen
+
+
+def loop_on_cpu(weight: Tensor, heads: int) -> Any:
+    """`Attending` of `bench.backbones._attention_cpu` where it takes a model with this weight.
+
+    It wants float32 or bfloat16, and a processor with vectors of eight numbers or more; else None.
+    """
+    import torch
+
+    known = weight.device.type == "cpu" and weight.dtype in {torch.float32, torch.bfloat16}
+    vectors = torch.backends.cpu.get_cpu_capability() in {"AVX2", "AVX512"}
+    width, rest = divmod(weight.shape[1], heads)
+    if not known or not vectors or rest or width % REGISTER:
+        return None
+    try:
+        from bench.backbones._attention_cpu import Attending, body_of
+    except ImportError:  # an installation without numba
+        return None
+    body_of(half=weight.dtype == torch.bfloat16)  # now, and not in the first batch
+    return Attending
 
 
 def varlen_kernel(weight: Tensor, heads: int) -> Any:

@@ -12,8 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bench.backbones.attention import Attention, Group, by_length, over_all, varlen_kernel
-from bench.backbones.attention_cpu import ByProducts
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.backbones.attention import (
+    Attention,
+    Group,
+    by_length,
+    loop_on_cpu,
+    over_all,
+    varlen_kernel,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,9 +62,11 @@ class Fused:
             positions = positions + types.weight.detach()[0]
         self._positions = positions
         self._norm = _pair(embeddings.LayerNorm)
+        self._table: NDArray[np.float32] | None = None
         self._kernel = None  # positions or biases of the other kinds go by the length
         if config.model_type == "bert":
             self._kernel = varlen_kernel(self._words, self.heads)
+        self._loop = loop_on_cpu(self._words, self.heads)
         self.varlen = self._kernel is not None
         make = _layer if backend is None else _compiled(backend)
         self._layers = [make(layer, self.eps) for layer in model.encoder.layer]
@@ -67,27 +78,22 @@ class Fused:
 
         `offsets` `(n + 1,)` int32 on the device: where each text begins and ends (`varlen`).
         """
+        return self._states(ids, *self._attention(ids, groups, offsets))
+
+    def _attention(
+        self, ids: Tensor, groups: Sequence[Group], offsets: Tensor | None
+    ) -> tuple[Tensor, Attention]:
+        """Positions `(t,)` of the tokens in their texts, and what lets them attend."""
         one_length = len(groups) == 1  # for which dense attention is the faster, on an H100 by 3 %
-        if self._kernel is None or offsets is None or one_length:
-            places, biases = self._places(ids, groups), self._biases(groups)
-            if ids.device.type == "cpu":
-                return self._by_products(ids, places, groups, biases)
-            seen = by_length(groups, self.heads, biases)
-        else:
+        if self._kernel is not None and offsets is not None and not one_length:
             places = _places_within(offsets, len(ids))
-            seen = over_all(offsets, groups[0][1], self.heads, self._kernel)
-        return self._states(ids, places, seen)
-
-    def _by_products(
-        self, ids: Tensor, places: Tensor, groups: Sequence[Group], biases: Sequence[Tensor | None]
-    ) -> Tensor:
-        import torch
-
-        seen = ByProducts(groups, self.heads, biases, self._words)
-        states = self._states(ids, places, seen)
-        if torch.isfinite(states.sum()):
-            return states
-        return self._states(ids, places, seen.exactly)  # the model's own, if they are still not
+            return places, over_all(offsets, groups[0][1], self.heads, self._kernel)
+        places = self._places(ids, groups)
+        if self._loop is None:
+            return places, by_length(groups, self.heads, self._biases(groups))
+        texts, lengths = np.array(groups).T
+        each = np.repeat(lengths, texts)
+        return places, self._loop(each, self.heads, self._words, self._relative())
 
     def _states(self, ids: Tensor, places: Tensor, seen: Attention) -> Tensor:
         from torch.nn.functional import embedding, layer_norm
@@ -119,6 +125,20 @@ class Fused:
             return [None] * len(groups)
         words, encoder = self._words, self._model.encoder
         return [encoder.compute_position_bias(words.new_empty(1, n, 1)) for _, n in groups]
+
+    def _relative(self) -> NDArray[np.float32] | None:
+        """What is added to a score `(heads, 2 m - 1)`, from a query m - 1 before its key on."""
+        if self._config.model_type != "mpnet":
+            return None
+        import torch
+
+        if self._table is None:
+            most = self._config.max_position_embeddings
+            like = self._words.new_empty(1, most, 1)
+            bias = self._model.encoder.compute_position_bias(like)[0].float()
+            before, behind = bias[:, 0, 1:].flip(1), bias[:, :, 0]
+            self._table = torch.cat([before, behind], dim=1).numpy()
+        return self._table
 
 
 def _places_within(offsets: Tensor, tokens: int) -> Tensor:

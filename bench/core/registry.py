@@ -63,10 +63,13 @@ class Registry(Mapping[str, P]):
 def discover(package: str, attribute: str, group: str) -> Iterator[Any]:
     """Yield what the modules of `package` list under `attribute`, then the entry points of `group`.
 
-    An entry point may name one plugin or a tuple of them.
+    Modules whose names begin with an underscore list nothing, and are not imported. An entry point
+    may name one plugin or a tuple of them.
     """
     root = importlib.import_module(package)
     for info in pkgutil.iter_modules(root.__path__):
+        if info.name.startswith("_"):
+            continue
         yield from getattr(importlib.import_module(f"{package}.{info.name}"), attribute, ())
     for entry in importlib.metadata.entry_points(group=group):
         loaded = entry.load()

@@ -26,9 +26,10 @@ DEFAULTS: Mapping[tuple[Modality, str], int] = {
 """Where nothing has been found yet; `default_budget` has tokens on a CPU."""
 STATES = 6 * 2**20
 """Bytes of the states of a batch of tokens on a CPU; those inside a feed-forward layer are four
-times as large, and a cache of 32 MB holds them. On two Zen 5 cores half of it took 1 to 4 % longer
-with minilm-l6 and mpnet-base, in float32 and bfloat16; twice took up to 25 and 11 % longer in
-float32 (film reviews and news)."""
+times as large, and what has 32 MiB or more glibc takes from the system each time, page by page. On
+two Zen 5 cores half of it took 1 to 5 % longer with minilm-l6 and mpnet-base, in float32 and
+bfloat16; twice took up to 25 and 11 % longer in float32 (film reviews and news), and between as
+long and 8 % longer with minilm-l6 where the system was not asked."""
 MOST_TOKENS = 8192
 
 STEPS = (0.5, 1.0, 2.0, 4.0)
