@@ -228,7 +228,8 @@ def _walk(
         slots = _slots(problems, members, max_iter, labels)
         single = descend(data, point, slots, goal, PATIENCE)
         point = single.point
-        trusted = error * point.logits.amax((1, 3)).clamp(min=1.0) <= SINGLE_SHARE * tolerance
+        largest = point.logits.amax((1, 3)).cpu().double()
+        trusted = error * largest.clamp(min=1.0) <= SINGLE_SHARE * tolerance
         enough = (slots.left < 0) | (trusted & (single.norms <= tolerance))
         found |= _solutions(chunk, members, data, single, tolerance)
         if enough.all():
@@ -269,15 +270,14 @@ def _solutions(
     intercepts = outcome.point.weights[:, :, :k, -1].double() - shift
     if k == 2:
         weights, intercepts = (part[:, :, 1:] - part[:, :, :1] for part in (weights, intercepts))
-    told = weights, intercepts, outcome.iterations, outcome.norms
-    w, b, steps, norms = (part.cpu().numpy() for part in told)  # at once: each waits for a GPU
+    w, b = (part.cpu().numpy() for part in (weights, intercepts))
     return {
         number: Solution(
             w[at].copy(),
             b[at].copy(),
-            int(steps[at]),
-            float(norms[at]),
-            bool(norms[at] <= tolerance),
+            int(outcome.iterations[at]),
+            float(outcome.norms[at]),
+            bool(outcome.norms[at] <= tolerance),
         )
         for at, number in members.items()
     }
@@ -292,22 +292,31 @@ def _load(chunk: Sequence[_Dataset], most: int, dtype: Any, device: str) -> Data
     import torch
 
     width = round_up(max(c.width for c in chunk) + 1, 16)
-    dims, reduced = chunk[0].features.shape[1], chunk[0].reduced
     kind = {"dtype": dtype, "device": device}
-    rows = torch.zeros(len(chunk), most, width, **kind)
-    basis = torch.zeros(len(chunk), width - 1, dims, **kind) if reduced else None
-    centers = torch.zeros(len(chunk), dims, **kind)
+    dims = chunk[0].features.shape[1]
+    counts = torch.tensor([[float(len(c.features))] for c in chunk], dtype=dtype).to(device)
+    true = torch.arange(most, device=device) < counts
+    if chunk[0].reduced:
+        rows = torch.zeros(len(chunk), most, width, **kind)
+        basis = torch.zeros(len(chunk), width - 1, dims, **kind)
+        centers = torch.zeros(len(chunk), dims, **kind)
+        for i, dataset in enumerate(chunk):
+            features = torch.as_tensor(dataset.features, dtype=dtype).to(device)
+            centers[i] = features.mean(0)
+            q, r = torch.linalg.qr((features - centers[i]).mT)
+            basis[i, : dataset.width], rows[i, : len(features), : dataset.width] = q.mT, r.mT
+        rows[..., -1] = true
+        return Data(rows, counts, centers, basis)
+    packed = np.zeros((len(chunk), most, width), dtype=np.float32 if dtype.itemsize == 4 else None)
     for i, dataset in enumerate(chunk):
-        n, w = len(dataset.features), dataset.width
-        features = torch.as_tensor(dataset.features, **kind)
-        centers[i] = features.mean(0)
-        features = features - centers[i]
-        if basis is not None:
-            q, r = torch.linalg.qr(features.mT)
-            basis[i, :w], features = q.mT, r.mT
-        rows[i, :n, :w], rows[i, :n, -1] = features, 1.0
-    counts = torch.tensor([[float(len(c.features))] for c in chunk], **kind)
-    return Data(rows, counts, centers, basis)
+        packed[i, : len(dataset.features), :dims] = dataset.features
+    rows = torch.from_numpy(packed).to(device)  # at once: each copy to a GPU waits
+    centers = rows.sum(1)[:, :dims] / counts
+    rows[..., :dims] -= centers[:, None]
+    if len({len(dataset.features) for dataset in chunk}) > 1:
+        rows *= true[..., None]
+    rows[..., -1] = true
+    return Data(rows, counts, centers, None)
 
 
 def _labels(problems: Sequence[Problem], chunk: Sequence[_Dataset], data: Data) -> Any:
@@ -320,7 +329,7 @@ def _labels(problems: Sequence[Problem], chunk: Sequence[_Dataset], data: Data) 
         for j, path in enumerate(dataset.paths.values()):
             targets = problems[path[0]].targets
             labels[i, j, : len(targets)] = targets
-    return torch.as_tensor(labels, device=data.rows.device)
+    return torch.from_numpy(labels).to(data.rows.device)
 
 
 def _slots(problems: Sequence[Problem], members: Members, max_iter: int, labels: Any) -> Slots:
@@ -337,7 +346,4 @@ def _slots(problems: Sequence[Problem], members: Members, max_iter: int, labels:
         binary = problems[number].targets.max() == 1
         penalties[at] = (2.0 if binary else 1.0) / problems[number].strength
         left[at] = max_iter
-    device = labels.device
-    return Slots(
-        labels, torch.as_tensor(penalties, device=device), torch.as_tensor(left, device=device)
-    )
+    return Slots(labels, torch.from_numpy(penalties), torch.from_numpy(left))

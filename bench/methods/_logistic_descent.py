@@ -3,6 +3,9 @@
 A batch has D datasets and M slots a dataset; a slot is one problem.  A step costs two products
 with the features, one for the logits of the direction and one for the gradient: the logits are
 linear in the step's length, so that a line search (`_logistic_search.py`) needs no further product.
+
+What is one number a slot is on the host, wherever the features are: a GPU takes as long to start a
+kernel on a hundred numbers as on a million, and whether a slot is done is asked here anyway.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bench.methods._logistic_memory import Memory
-from bench.methods._logistic_search import Search
+from bench.methods._logistic_search import Search, on, residuals_of
 
 Tensor = Any  # torch is imported where it is used
 
@@ -32,6 +35,7 @@ class Data:
     basis: Tensor | None
 
     def take(self, at: Tensor) -> Data:
+        at = at.to(self.rows.device)
         basis = None if self.basis is None else self.basis[at]
         return Data(self.rows[at], self.counts[at], self.centers[at], basis)
 
@@ -55,8 +59,8 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Problems `(D, M)`: `labels` `(D, M, n)`; `penalties` 1 / C; `left`, the steps each may
-    take (below zero: the slot is empty).
+    """Problems `(D, M)`: `labels` `(D, M, n)`; on the host `penalties`, 1 / C, and `left`, the
+    steps each may take (below zero: the slot is empty).
     """
 
     labels: Tensor
@@ -81,7 +85,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where slots ended, and `(D, M)` gradient norms and steps taken."""
+    """Where slots ended, and on the host `(D, M)` gradient norms and steps taken."""
 
     point: Point
     norms: Tensor
@@ -92,27 +96,30 @@ class Outcome:
 class _State:
     """What changes from step to step; all but `logits` `(D, n, M, k)` begin with `(D, M)`."""
 
-    number: Tensor  # of the slot in the outcome
-    live: Tensor
     labels: Tensor
     penalty: Tensor  # (D, M, 1, r), 0 for the intercept
-    left: Tensor
     weights: Tensor
     gradient: Tensor
+    logits: Tensor
+    memory: Memory
+    # on the host
+    number: Tensor  # of the slot in the outcome
+    live: Tensor
+    left: Tensor
     due: Tensor  # the 2-norm of the gradient at which the true norm is looked at
     best: Tensor  # the smallest 2-norm so far
     since: Tensor  # steps since then
-    logits: Tensor
-    memory: Memory
 
     def take(self, at: Tensor, slots: Tensor) -> _State:
         """Keep the datasets `at` `(D',)` and of each the `slots` `(D', M')`."""
-        rows = at[:, None]
+        here = at[:, None], slots
+        there = tuple(part.to(self.logits.device) for part in here)
         kept = {f.name: getattr(self, f.name) for f in fields(self)}
         logits, memory = kept.pop("logits"), kept.pop("memory")
-        kept = {name: value[rows, slots] for name, value in kept.items()}
-        flat = (rows * self.live.shape[1] + slots).reshape(-1)
-        logits = logits.transpose(1, 2)[rows, slots].transpose(1, 2).contiguous()
+        far = {"labels", "penalty", "weights", "gradient"}
+        kept = {name: of[there if name in far else here] for name, of in kept.items()}
+        flat = (here[0] * self.live.shape[1] + slots).reshape(-1)
+        logits = logits.transpose(1, 2)[there].transpose(1, 2).contiguous()
         return _State(**kept, logits=logits, memory=memory.take(flat))
 
 
@@ -132,19 +139,19 @@ def origin(data: Data, labels: Tensor, classes: int) -> Point:
     logits[..., classes:] = NEVER
     gradient = torch.zeros_like(weights)
     gradient[:, :, :classes] = (data.rows.sum(1) / classes)[:, None, None]
-    for i in range(sets):
-        for j in range(most):
-            gradient[i, j].index_add_(0, labels[i, j], data.rows[i], alpha=-1)
+    rows, into = data.rows.flatten(0, 1), gradient.view(-1, width)
+    first = torch.arange(0, len(into), most * padded, device=labels.device)[:, None]
+    for j in range(most):
+        at = first + j * padded + labels[:, j]
+        into.index_add_(0, at.view(-1), rows, alpha=-1)
     return Point(weights, logits, gradient)
 
 
 def evaluate(data: Data, weights: Tensor, labels: Tensor) -> Point:
     """The point of given weights, in the precision of `data`."""
-    import torch
-
     weights = weights.to(data.rows.dtype)
     logits = _product(data, weights)
-    return Point(weights, logits, _gradient(data, torch.softmax(logits, -1), labels))
+    return Point(weights, logits, _gradient(data, residuals_of(logits, _places(labels))))
 
 
 def round_up(size: int, to: int) -> int:
@@ -166,6 +173,7 @@ def descend(data: Data, start: Point, slots: Slots, goal: float, patience: int |
     )
     step = 0
     while True:
+        state.memory.look(_flat(state.gradient))
         done, norms = _finished(data, state, goal, patience, step)
         _record(outcome, state, done, norms, step)
         state.live &= ~done
@@ -179,26 +187,35 @@ def descend(data: Data, start: Point, slots: Slots, goal: float, patience: int |
 def _begin(data: Data, start: Point, slots: Slots, goal: float) -> _State:
     import torch
 
-    dtype, device = data.rows.dtype, data.rows.device
     sets, most, padded, width = start.weights.shape
-    penalty = slots.penalties[..., None, None].to(dtype).repeat(1, 1, 1, width)
+    penalty = on(data.rows, slots.penalties)[..., None, None].repeat(1, 1, 1, width)
     penalty[..., -1] = 0.0
     # an entry of a gradient is seldom over four times its root mean square: look from there on
-    due = goal * data.counts * (padded * data.centers.shape[1]) ** 0.5 / 4
+    due = goal * data.counts.cpu().double() * (padded * data.centers.shape[1]) ** 0.5 / 4
     return _State(
-        number=torch.arange(sets * most, device=device).view(sets, most),
-        live=slots.left >= 0,
         labels=slots.labels,
         penalty=penalty,
-        left=slots.left,
         weights=start.weights,
         gradient=torch.addcmul(start.gradient, penalty, start.weights),
-        due=due.expand(sets, most),
-        best=torch.full((sets, most), torch.inf, dtype=dtype, device=device),
-        since=torch.zeros(sets, most, dtype=torch.int64, device=device),
         logits=start.logits,
-        memory=Memory.empty(sets * most, padded * width, dtype, device),
+        memory=Memory.empty(sets * most, padded * width, data.rows.dtype, data.rows.device),
+        number=torch.arange(sets * most).view(sets, most),
+        live=slots.left >= 0,
+        left=slots.left,
+        due=due.expand(sets, most),
+        best=torch.full((sets, most), torch.inf, dtype=torch.float64),
+        since=torch.zeros(sets, most, dtype=torch.int64),
     )
+
+
+def _flat(of: Tensor) -> Tensor:
+    """A row of unknowns for each slot `(D M, k r)`."""
+    return of.flatten(2).flatten(0, 1)
+
+
+def _places(labels: Tensor) -> Tensor:
+    """Where labels stand among logits `(D, n, M, 1)`."""
+    return labels.transpose(1, 2)[..., None]
 
 
 def _product(data: Data, weights: Tensor) -> Tensor:
@@ -210,14 +227,12 @@ def _product(data: Data, weights: Tensor) -> Tensor:
     return flat.view(sets, -1, most, k)
 
 
-def _gradient(data: Data, chances: Tensor, labels: Tensor) -> Tensor:
-    """The gradient of the cross entropies `(D, M, k, r)`; `chances` are used up."""
+def _gradient(data: Data, residuals: Tensor) -> Tensor:
+    """The gradient of the cross entropies `(D, M, k, r)`."""
     import torch
 
-    sets, n, most, k = chances.shape
-    at = labels.transpose(1, 2)[..., None]
-    chances.scatter_add_(3, at, chances.new_full((1, 1, 1, 1), -1.0).expand(at.shape))
-    flat = torch.bmm(chances.view(sets, n, most * k).mT, data.rows)
+    sets, n, most, k = residuals.shape
+    flat = torch.bmm(residuals.view(sets, n, most * k).mT, data.rows)
     return flat.view(sets, most, k, -1)
 
 
@@ -227,7 +242,7 @@ def _finished(
     """Which live slots are done `(D, M)`, and the true norms (of these at least)."""
     import torch
 
-    size = torch.linalg.vector_norm(state.gradient, dim=(2, 3))
+    size = state.memory.square.sqrt().view_as(state.live)
     better = size < state.best
     state.best = torch.where(better, size, state.best)
     state.since = torch.where(better, 0, state.since + 1)
@@ -237,7 +252,7 @@ def _finished(
     looked = state.live & (size <= state.due) if step else state.live
     if not (done | looked).any():
         return done, size
-    norms = data.norm(state.gradient)
+    norms = data.norm(state.gradient).cpu().double()
     # next look: where the norm would reach its goal if the two norms shrink alike
     due = size * torch.clamp(goal / norms, max=0.95)
     state.due = torch.where(looked & (step > 0), due, state.due)
@@ -249,15 +264,15 @@ def _record(outcome: Outcome, state: _State, done: Tensor, norms: Tensor, step: 
 
     if not done.any():
         return
-    at = state.number[done]
-    weights, point = state.weights[done], outcome.point
-    point.weights.flatten(0, 1)[at] = weights
-    point.gradient.flatten(0, 1)[at] = state.gradient[done] - state.penalty[done] * weights
-    most = outcome.norms.shape[1]
-    i, j = torch.nonzero(done, as_tuple=True)
-    point.logits[at // most, :, at % most] = state.logits[i, :, j]
-    outcome.norms.view(-1)[at] = norms[done].double()
+    most, at = outcome.norms.shape[1], state.number[done]
+    outcome.norms.view(-1)[at] = norms[done]
     outcome.iterations.view(-1)[at] = step
+    device, point = state.logits.device, outcome.point
+    i, j = (part.to(device) for part in torch.nonzero(done, as_tuple=True))
+    at, weights = at.to(device), state.weights[i, j]
+    point.weights.flatten(0, 1)[at] = weights
+    point.gradient.flatten(0, 1)[at] = state.gradient[i, j] - state.penalty[i, j] * weights
+    point.logits[at // most, :, at % most] = state.logits[i, :, j]
 
 
 def _thin(data: Data, state: _State) -> tuple[Data, _State]:
@@ -276,29 +291,27 @@ def _thin(data: Data, state: _State) -> tuple[Data, _State]:
 
 def _step(data: Data, state: _State) -> None:
     """One step of every slot: direction, line search, gradient, memory."""
-    import torch
 
     shape = state.weights.shape
-    direction, slope = state.memory.direction(state.gradient.flatten(2).flatten(0, 1))
-    direction, slope = direction.view(shape), slope.view(shape[:2])
-    along = _product(data, direction)
+    direction, slope = state.memory.direction(_flat(state.gradient))
+    direction = direction.view(shape)
     shrunk = state.penalty * direction
     search = Search(
         logits=state.logits,
-        along=along,
+        along=_product(data, direction),
         labels=state.labels,
-        slope=slope,
+        slope=slope.view(shape[:2]),
         pull=(shrunk * state.weights).sum((2, 3)),
         stiffness=(shrunk * direction).sum((2, 3)),
         live=state.live,
         scaled=state.memory.added > 0,
     )
-    length, chances, failed = search.run()
-    state.memory.forget(failed.reshape(-1))
-    state.logits = torch.addcmul(state.logits, along, length[:, None, :, None])
-    direction *= length[..., None, None]
+    found = search.run()
+    state.memory.forget(found.failed.reshape(-1))
+    state.logits = found.logits
+    if (found.length != 1).any():
+        direction = direction * on(direction, found.length)[..., None, None]
     state.weights = state.weights + direction
     old = state.gradient
-    state.gradient = _gradient(data, chances, state.labels).addcmul_(state.penalty, state.weights)
-    change = torch.sub(state.gradient, old)
-    state.memory.add(direction.flatten(2).flatten(0, 1), change.flatten(2).flatten(0, 1))
+    state.gradient = _gradient(data, found.residuals).addcmul_(state.penalty, state.weights)
+    state.memory.add(_flat(direction), _flat(state.gradient), _flat(old))

@@ -15,52 +15,69 @@ CURVATURE = 0.9  # Nocedal & Wright 2006, section 3.1: of the strong Wolfe condi
 TRIALS = 25  # of a line search; past it the direction is useless at this precision
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Lengths `(D, M)` and where none was found `(D, M)` (length 0), on the host; there, the logits
+    `(D, n, M, k)` and the probabilities less one at the label."""
+
+    length: Tensor
+    failed: Tensor
+    logits: Tensor
+    residuals: Tensor
+
+
 @dataclass(slots=True)
 class Search:
-    """A line search on the derivative, all slots at once, then those that need another trial."""
+    """A line search on the derivative, all slots at once, then those that need another trial.
+
+    What is one number a slot is on the host, and a trial tells its slopes there in one piece.
+    """
 
     logits: Tensor
     along: Tensor
     labels: Tensor
-    slope: Tensor  # (D, M), at 0
+    slope: Tensor  # (D, M), at 0, on the host
     pull: Tensor  # (D, M), the penalty's share of the slope
     stiffness: Tensor  # (D, M), by which it grows with the length
-    live: Tensor
+    live: Tensor  # (D, M), on the host
     scaled: bool  # whether a length of 1 is to be expected
 
-    def run(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Lengths `(D, M)`, probabilities there `(D, n, M, k)`, and where none was found
-        `(D, M)` (length 0)."""
+    def run(self) -> Found:
         import torch
 
         length = torch.ones_like(self.slope)
         if not self.scaled:
-            length = (-self.slope / self._curvature()).nan_to_num(1.0, 1.0, 1.0)
+            curvature = self._curvature().cpu().double()
+            length = (-self.slope / curvature).nan_to_num(1.0, 1.0, 1.0)
         at = self.labels.transpose(1, 2)[..., None]
-        aim = self.along.gather(3, at).sum((1, 3))
-        slope, chances = _slope(self.logits, self.along, length[:, None, :, None], (1, 3))
-        slope = slope - aim + self.pull + length * self.stiffness
+        by = on(self.along, length)[:, None, :, None]
+        slope, logits, residuals = _slope(self.logits, self.along, by, at, (1, 3))
+        told = torch.stack([slope, self.pull, self.stiffness]).cpu().double()
+        slope, pull, stiffness = told.unbind(0)
+        slope = slope + pull + length * stiffness
         found = self._good(slope) | ~self.live
+        failed = torch.zeros_like(found)
         if found.all():
-            return length, chances, ~found
+            return Found(length, failed, logits, residuals)
         i, j = torch.nonzero(~found, as_tuple=True)
+        where = i.to(at.device), slice(None), j.to(at.device)
+        of = self.logits[where], self.along[where]
+        at, pull, stiffness = at[where], pull[i, j], stiffness[i, j]
         again = _Bracket.around(length[i, j], slope[i, j], self.slope[i, j])
-        logits, along = self.logits[i, :, j], self.along[i, :, j]
         for _ in range(TRIALS):
             trial = again.guess()
-            slope, parts = _slope(logits, along, trial[:, None, None], (1, 2))
-            slope = slope - aim[i, j] + self.pull[i, j] + trial * self.stiffness[i, j]
-            good = again.narrow(trial, slope, CURVATURE)
-            if good.all():
+            slope, *there = _slope(*of, on(self.along, trial)[:, None, None], at, (1, 2))
+            slope = slope.cpu().double() + pull + trial * stiffness
+            if again.narrow(trial, slope, CURVATURE).all():
                 break
         lost = ~again.found
         length[i, j] = torch.where(lost, 0.0, again.length)
         if lost.any():
-            _, parts = _slope(logits, along, length[i, j][:, None, None], (1, 2))
-        chances[i, :, j] = parts
-        failed = torch.zeros_like(found)
+            by = on(self.along, length[i, j])[:, None, None]
+            _, *there = _slope(*of, by, at, (1, 2))
+        logits[where], residuals[where] = there
         failed[i[lost], j[lost]] = True
-        return length, chances, failed
+        return Found(length, failed, logits, residuals)
 
     def _good(self, slope: Tensor) -> Tensor:
         return (self.slope < 0) & (slope.abs() <= -CURVATURE * self.slope)
@@ -74,12 +91,26 @@ class Search:
         return (chances * (self.along - mean).square()).sum((1, 3)) + self.stiffness
 
 
-def _slope(logits: Tensor, along: Tensor, length: Tensor, over: tuple[int, int]) -> Any:
-    """The labels apart, the derivative of the loss at a length, and the probabilities there."""
+def on(like: Tensor, numbers: Tensor) -> Tensor:
+    """`numbers` of the host in the type of `like`, and where it is."""
+    return numbers.to(like.dtype).to(like.device)
+
+
+def residuals_of(logits: Tensor, at: Tensor) -> Tensor:
+    """Probabilities of the last dimension less one at the label `at`, of which it has one entry."""
     import torch
 
-    chances = torch.softmax(torch.addcmul(logits, along, length), -1)
-    return (chances * along).sum(over), chances
+    chances = torch.softmax(logits, -1)
+    return chances.scatter_add_(-1, at, chances.new_full((), -1.0).expand(at.shape))
+
+
+def _slope(logits: Tensor, along: Tensor, length: Tensor, at: Tensor, over: tuple[int, int]) -> Any:
+    """The derivative of the loss at a length, and the logits and residuals there."""
+    import torch
+
+    logits = torch.addcmul(logits, along, length)
+    residuals = residuals_of(logits, at)
+    return (residuals * along).sum(over), logits, residuals
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.methods import _logistic_search
 from bench.methods._logistic import Problem, Solution, _chunks, solve
+from tests.methods.pretend import DEVICE, Pretend
 
 TIGHT = 1e-9
 STRENGTHS = (0.01, 0.3, 10.0, 1000.0)
@@ -267,3 +268,50 @@ def test_on_a_gpu():
     ):
         assert solution.gradient_norm == pytest.approx(gradient_norm(problem, solution), rel=0.05)
         assert_same(solution, reference(problem))
+
+
+def draws(classes: int = 20, strengths: tuple[float, ...] = (1.0,)) -> list[Problem]:
+    """Draws of one task, all strengths over each."""
+    data = [made(seed, 8 * classes, 48, classes) for seed in range(4)]
+    return [Problem(d.features, d.targets, strength) for d in data for strength in strengths]
+
+
+@pytest.mark.parametrize(
+    "problems",
+    [
+        draws(),
+        draws(strengths=STRENGTHS),
+        [made(seed, 40 + seed, 12, 3, 10.0) for seed in range(4)],  # unlike numbers of rows
+        [made(seed, 20, 60, 2) for seed in range(2)],  # more features than items, two classes
+    ],
+    ids=["draws", "paths", "ragged", "reduced"],
+)
+@pytest.mark.parametrize("tolerance", [1e-4, TIGHT])
+def test_a_device_of_its_own_gets_the_same_answers(problems, tolerance):
+    wanted = solve(problems, tolerance=tolerance, apart=True)
+    with Pretend():
+        found = solve(problems, tolerance=tolerance, device=DEVICE)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.iterations == other.iterations
+        np.testing.assert_array_equal(one.weights, other.weights)
+
+
+def test_a_device_of_its_own_gets_the_same_where_line_searches_fail(monkeypatch):
+    monkeypatch.setattr(_logistic_search, "CURVATURE", -1.0)
+    wanted = solve(draws(), max_iter=5)
+    with Pretend():
+        found = solve(draws(), max_iter=5, device=DEVICE)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one.weights, other.weights)
+
+
+def test_a_step_starts_few_kernels_and_waits_twice():
+    """A card is idle most of a step: it was 120 and 8 while it had the small sums, too."""
+    with Pretend() as short:
+        solve(draws(), tolerance=TIGHT, max_iter=3, device=DEVICE)
+    with Pretend() as long:
+        solve(draws(), tolerance=TIGHT, max_iter=13, device=DEVICE)
+    kernels = sum(long.kernels.values()) - sum(short.kernels.values())
+    waits = sum(long.waits.values()) - sum(short.waits.values())
+    assert 0 < kernels <= 10 * 30
+    assert 0 < waits <= 10 * 2
