@@ -20,10 +20,10 @@ Attention: TypeAlias = "Callable[[Tensor], Tensor]"
 
 WIDEST_HEAD = 256
 """Of FlashAttention's kernels (Dao, "FlashAttention-2", ICLR 2024)."""
-REGISTER = 16
-"""Numbers in a processor's widest register: a head's width is some times as many."""
 OLDEST = (8, 0)
 """Compute capability from which they run."""
+REGISTER = 16
+"""Numbers in a processor's widest register: a head's width is some times as many."""
 
 
 def by_length(groups: Sequence[Group], heads: int, biases: Sequence[Tensor | None]) -> Attention:

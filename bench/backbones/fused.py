@@ -1,9 +1,9 @@
 """BERT-like encoders without their overheads: fused projections, packed texts, no padding.
 
 The same sums as transformers' own forward pass in another order: query, key and value are
-one product, GELU and residuals are part of the products before them (oneDNN, on a CPU), and
-the tokens of all texts of a batch are one matrix, in which attention alone goes length by
-length. Texts cannot see each other: each length is a batch of attention of its own.
+one product, GELU is part of the product before it (oneDNN, on a CPU), and the tokens of all texts
+of a batch are one matrix, in which attention alone goes text by text, or length by length
+(`bench.backbones.attention`). Texts cannot see each other.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Fused:
         self._positions = positions
         self._norm = _pair(embeddings.LayerNorm)
         self._table: NDArray[np.float32] | None = None
-        self._kernel = None  # positions or biases of the other kinds go by the length
+        self._kernel = None  # on CUDA positions or biases of the other kinds go by the length
         if config.model_type == "bert":
             self._kernel = varlen_kernel(self._words, self.heads)
         self._loop = loop_on_cpu(self._words, self.heads)
