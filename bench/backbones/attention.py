@@ -7,7 +7,9 @@ own by torch's attention where neither takes the model.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -64,16 +66,28 @@ def loop_on_cpu(weight: Tensor, heads: int) -> Any:
     import torch
 
     known = weight.device.type == "cpu" and weight.dtype in {torch.float32, torch.bfloat16}
-    vectors = torch.backends.cpu.get_cpu_capability() in {"AVX2", "AVX512"}
     width, rest = divmod(weight.shape[1], heads)
-    if not known or not vectors or rest or width % REGISTER:
+    if not known or rest or width % REGISTER or no_loop():
         return None
-    try:
-        from bench.backbones._attention_cpu import Attending, body_of
-    except ImportError:  # an installation without numba
-        return None
+    from bench.backbones._attention_cpu import Attending, body_of
+
     body_of(half=weight.dtype == torch.bfloat16)  # now, and not in the first batch
     return Attending
+
+
+@lru_cache
+def no_loop() -> str:
+    """Why no model attends in the compiled loop on this machine, which `bench doctor` says; empty
+    where it can."""
+    import torch
+
+    if torch.backends.cpu.get_cpu_capability() not in {"AVX2", "AVX512"}:
+        return "the processor has neither AVX2 nor AVX-512"
+    try:
+        importlib.import_module("numba")
+    except ImportError as error:  # none, or one that does not go with this numpy
+        return f"numba cannot be loaded ({error})"
+    return ""
 
 
 def varlen_kernel(weight: Tensor, heads: int) -> Any:

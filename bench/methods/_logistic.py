@@ -307,7 +307,8 @@ def _load(chunk: Sequence[_Dataset], most: int, dtype: Any, device: str) -> Data
             basis[i, : dataset.width], rows[i, : len(features), : dataset.width] = q.mT, r.mT
         rows[..., -1] = true
         return Data(rows, counts, centers, basis)
-    packed = np.zeros((len(chunk), most, width), dtype=np.float32 if dtype.itemsize == 4 else None)
+    single = dtype == torch.float32
+    packed = np.zeros((len(chunk), most, width), np.float32 if single else np.float64)
     for i, dataset in enumerate(chunk):
         packed[i, : len(dataset.features), :dims] = dataset.features
     rows = torch.from_numpy(packed).to(device)  # at once: each copy to a GPU waits

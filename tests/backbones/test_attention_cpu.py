@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bench.backbones import _attention_cpu, _teams
 from bench.backbones._attention_cpu import Attending
 from bench.backbones._attention_loop import BLOCK, ROWS
-from bench.backbones.attention import by_length, loop_on_cpu
+from bench.backbones.attention import by_length, loop_on_cpu, no_loop
+from bench.runner import doctor
 
 HEADS = 3
 EDGES = [1, ROWS - 1, ROWS, ROWS + 1, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 20, 2 * BLOCK + 1]
@@ -136,7 +137,7 @@ def test_it_is_the_same_in_threads_of_either_kind(parallel, monkeypatch):
         torch.set_num_threads(before)
 
 
-def test_it_takes_the_models_it_can_and_leaves_the_others_to_torch(monkeypatch):
+def test_it_takes_the_models_it_can_and_leaves_the_others_to_torch():
     def taken(width, heads, dtype=torch.float32, device="cpu"):
         return loop_on_cpu(torch.empty(1, width, dtype=dtype, device=device), heads) is not None
 
@@ -146,8 +147,19 @@ def test_it_takes_the_models_it_can_and_leaves_the_others_to_torch(monkeypatch):
     assert not taken(384, 12, device="meta")
     assert not taken(240, 10)  # heads of 24
     assert not taken(100, 3)
-    monkeypatch.setitem(sys.modules, "bench.backbones._attention_cpu", None)
-    assert not taken(384, 12)
+
+
+def test_where_there_is_no_loop_torch_attends_and_the_reason_is_told(monkeypatch):
+    weight = torch.empty(1, 384)
+    assert not no_loop()
+    monkeypatch.setitem(sys.modules, "numba", None)
+    no_loop.cache_clear()
+    try:
+        assert "numba cannot be loaded" in no_loop()
+        assert loop_on_cpu(weight, 12) is None
+        assert "torch's, slower than a compiled loop: numba" in doctor.report()
+    finally:
+        no_loop.cache_clear()
 
 
 def test_what_was_compiled_once_is_not_compiled_again(tmp_path):

@@ -296,6 +296,15 @@ def test_a_device_of_its_own_gets_the_same_answers(problems, tolerance):
         np.testing.assert_array_equal(one.weights, other.weights)
 
 
+def test_such_a_device_refuses_what_a_card_refuses():
+    with Pretend() as card:
+        far = torch.ones(3).to(DEVICE)
+        with pytest.raises(AssertionError, match="tensors of the host"):
+            far + torch.ones(3)
+        assert (far + far).cpu().tolist() == [2.0, 2.0, 2.0]
+    assert (card.kernels["add"], card.waits["_to_copy"]) == (1, 1)
+
+
 def test_a_device_of_its_own_gets_the_same_where_line_searches_fail(monkeypatch):
     monkeypatch.setattr(_logistic_search, "CURVATURE", -1.0)
     wanted = solve(draws(), max_iter=5)

@@ -466,8 +466,9 @@ def test_the_screen_says_what_was_asked(folder):
 
 def test_a_process_that_others_disturb_says_so(folder):
     found = throughput(asked(folder, items=8), pace=pace())
-    for share, told in ((0.5, True), (0.97, False)):
-        text = screen(dataclasses.replace(found, processor_share=share))
+    for share, of_the_limit, told in ((0.5, 0.9, True), (0.97, 0.9, False), (0.97, 1.2, True)):
+        limits = dataclasses.replace(found.limits, flop_share=of_the_limit, bandwidth_share=None)
+        text = screen(dataclasses.replace(found, processor_share=share, limits=limits))
         assert ("disturbed" in text) == told
 
 

@@ -193,7 +193,10 @@ def _facts(found: Throughput) -> Iterable[tuple[str, str]]:
 
 
 def _disturbed(found: Throughput) -> str:
-    """That others used the processor at the same time, where they did."""
+    """That others used the device at the same time, where they did."""
+    limits = found.limits
+    if max(limits.flop_share or 0.0, limits.bandwidth_share or 0.0) > 1.0:
+        return "more than the limits was reached: they were measured while others had a part"
     if found.provenance.device != "cpu" or found.processor_share >= UNDISTURBED:
         return ""
     share = f"{found.processor_share:.0%} of its threads' processor time"
