@@ -1,15 +1,13 @@
 """Attention over texts that stand one after another, none of which sees another.
 
 Three ways with the same answer: one kernel over all of them, torch's varlen attention on CUDA or
-a compiled loop on a CPU (`bench.backbones._attention_cpu`), and each length as a dense batch of its
+a compiled loop on a CPU (`bench.backbones.loops`), and each length as a dense batch of its
 own by torch's attention where neither takes the model.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ WIDEST_HEAD = 256
 """Of FlashAttention's kernels (Dao, "FlashAttention-2", ICLR 2024)."""
 OLDEST = (8, 0)
 """Compute capability from which they run."""
-REGISTER = 16
-"""Numbers in a processor's widest register: a head's width is some times as many."""
 
 
 def by_length(groups: Sequence[Group], heads: int, biases: Sequence[Tensor | None]) -> Attention:
@@ -56,38 +52,6 @@ def over_all(offsets: Tensor, longest: int, heads: int, kernel: Any) -> Attentio
         return found.reshape(len(mixed), -1)
 
     return seen
-
-
-def loop_on_cpu(weight: Tensor, heads: int) -> Any:
-    """`Attending` of `bench.backbones._attention_cpu` where it takes a model with this weight.
-
-    It wants float32 or bfloat16, and a processor with vectors of eight numbers or more; else None.
-    """
-    import torch
-
-    known = weight.device.type == "cpu" and weight.dtype in {torch.float32, torch.bfloat16}
-    width, rest = divmod(weight.shape[1], heads)
-    if not known or rest or width % REGISTER or no_loop():
-        return None
-    from bench.backbones._attention_cpu import Attending, body_of
-
-    body_of(half=weight.dtype == torch.bfloat16)  # now, and not in the first batch
-    return Attending
-
-
-@lru_cache
-def no_loop() -> str:
-    """Why no model attends in the compiled loop on this machine, which `bench doctor` says; empty
-    where it can."""
-    import torch
-
-    if torch.backends.cpu.get_cpu_capability() not in {"AVX2", "AVX512"}:
-        return "the processor has neither AVX2 nor AVX-512"
-    try:
-        importlib.import_module("numba")
-    except ImportError as error:  # none, or one that does not go with this numpy
-        return f"numba cannot be loaded ({error})"
-    return ""
 
 
 def varlen_kernel(weight: Tensor, heads: int) -> Any:

@@ -19,16 +19,15 @@ from bench.backbones.attention import (
     Attention,
     Group,
     by_length,
-    loop_on_cpu,
     over_all,
     varlen_kernel,
 )
+from bench.backbones.loops import Norm, attending, norming
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Product: TypeAlias = "Callable[[Tensor], Tensor]"
-Added: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 Pair: TypeAlias = "tuple[Tensor, Tensor]"
 
 PADDED_POSITIONS = {"roberta", "xlm-roberta", "camembert", "mpnet"}
@@ -53,7 +52,7 @@ class Fused:
 
     def __init__(self, model: Any, backend: str | None = None) -> None:
         config = model.config
-        self.heads, self.eps = config.num_attention_heads, config.layer_norm_eps
+        self.heads, eps = config.num_attention_heads, config.layer_norm_eps
         self._config, self._model = config, model
         embeddings = model.embeddings
         self._words = embeddings.word_embeddings.weight.detach()
@@ -61,15 +60,15 @@ class Fused:
         if (types := getattr(embeddings, "token_type_embeddings", None)) is not None:
             positions = positions + types.weight.detach()[0]
         self._positions = positions
-        self._norm = _pair(embeddings.LayerNorm)
+        self._norm = _normed(_pair(embeddings.LayerNorm), eps)
         self._table: NDArray[np.float32] | None = None
         self._kernel = None  # on CUDA positions or biases of the other kinds go by the length
         if config.model_type == "bert":
             self._kernel = varlen_kernel(self._words, self.heads)
-        self._loop = loop_on_cpu(self._words, self.heads)
+        self._loop = attending(self._words, self.heads)
         self.varlen = self._kernel is not None
         make = _layer if backend is None else _compiled(backend)
-        self._layers = [make(layer, self.eps) for layer in model.encoder.layer]
+        self._layers = [make(layer, eps) for layer in model.encoder.layer]
 
     def __call__(
         self, ids: Tensor, groups: Sequence[Group], offsets: Tensor | None = None
@@ -96,10 +95,9 @@ class Fused:
         return places, self._loop(each, self.heads, self._words, self._relative())
 
     def _states(self, ids: Tensor, places: Tensor, seen: Attention) -> Tensor:
-        from torch.nn.functional import embedding, layer_norm
+        from torch.nn.functional import embedding
 
-        x = embedding(ids, self._words) + embedding(places, self._positions)
-        x = layer_norm(x, (x.shape[1],), *self._norm, self.eps)
+        x = self._norm(embedding(ids, self._words), embedding(places, self._positions))
         for layer in self._layers:
             x = layer.rest(seen(layer.query_key_value(x)), x)
         return x
@@ -205,15 +203,17 @@ class _Weights:
 
 def _layer(layer: Any, eps: float) -> Layer:
     """With oneDNN's packed products, where the weights are on a CPU that has them."""
-    from torch.nn.functional import layer_norm
-
     of = _Weights.of(layer)
-    attended, up, down = _added(*of.out), _product(*of.up, "gelu"), _added(*of.down)
-    shape = of.norm[0].shape
+    attended, up, down = (
+        _product(*of.out, "none"),
+        _product(*of.up, "gelu"),
+        _product(*of.down, "none"),
+    )
+    norm, norm_after = _normed(of.norm, eps), _normed(of.norm_after, eps)
 
     def rest(seen: Tensor, x: Tensor) -> Tensor:
-        x = layer_norm(attended(seen, x), shape, *of.norm, eps)
-        return layer_norm(down(up(x), x), shape, *of.norm_after, eps)
+        x = norm(attended(seen), x)
+        return norm_after(down(up(x)), x)
 
     return Layer(_product(*of.mix, "none"), rest)
 
@@ -283,14 +283,17 @@ def _unpacked(weight: Tensor, bias: Tensor, after: str) -> Product:
     return lambda x: linear(x, weight, bias)
 
 
-def _added(weight: Tensor, bias: Tensor) -> Added:
-    """`x, y -> x W' + b + y`.
+def _normed(pair: Pair, eps: float) -> Norm:
+    """`x, y -> layer norm of x + y`, in the place of x.
 
-    oneDNN's product has the sum in it, too, and takes longer than both apart: 1.50 ms where they
-    take 1.31 (2,048 by 384 by 384 in float32, two Zen 5 cores).
+    oneDNN's product could have the sum in it, too, and takes longer than both apart: 1.50 ms where
+    they take 1.31 (2,048 by 384 by 384 in float32, two Zen 5 cores).
     """
-    product = _product(weight, bias, "none")
-    return lambda x, y: product(x).add_(y)
+    from torch.nn.functional import layer_norm
+
+    if (norm := norming(*pair, eps)) is not None:
+        return norm
+    return lambda x, y: layer_norm(x.add_(y), pair[0].shape, *pair, eps)
 
 
 def _packed(weight: Tensor) -> Tensor | None:

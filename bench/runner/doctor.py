@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from bench.assets import cache_folder, is_cached, mirrors
-from bench.backbones.attention import no_loop
+from bench.backbones.loops import have_tiles, no_loop
 from bench.extract import Budgets
 from bench.measure import packages
 from bench.measure.environment import cpu_name
@@ -56,8 +56,9 @@ def _device() -> list[str]:
     fast = "in hardware" if _cpu_has("amx_bf16", "avx512_bf16") else "emulated, slow"
     lines.append(f"precision on cpu: fp32 yes, bf16 {fast}, fp16 slow")
     slow = no_loop()
-    how = f"torch's, slower than a compiled loop: {slow}" if slow else "a compiled loop"
-    lines.append(f"attention on cpu: {how}")
+    how = "compiled loops, bf16 by tiles (AMX)" if have_tiles() else "compiled loops"
+    how = f"torch's, slower than compiled loops: {slow}" if slow else how
+    lines.append(f"attention and norms on cpu: {how}")
     return lines
 
 

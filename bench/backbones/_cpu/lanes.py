@@ -46,11 +46,11 @@ class _Model(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, kind, _VECTOR)
 
 
-def _place(context: Any, builder: Builder, kind: Any, array: Value, at: Value) -> Value:
+def address(context: Any, builder: Builder, kind: Any, array: Value, at: Value) -> Value:
     return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
 
 
-def _constant(number: int) -> Value:
+def constant(number: int) -> Value:
     return ir.Constant(_WHOLE, [number] * LANES)
 
 
@@ -60,16 +60,16 @@ def _get(builder: Builder, place: Value) -> Value:
     found = builder.load(builder.bitcast(place, kind.as_pointer()), align=4 if wide else 2)
     if wide:
         return found
-    return builder.bitcast(builder.shl(builder.zext(found, _WHOLE), _constant(16)), _VECTOR)
+    return builder.bitcast(builder.shl(builder.zext(found, _WHOLE), constant(16)), _VECTOR)
 
 
 def _put(builder: Builder, place: Value, value: Value) -> None:
     wide = isinstance(place.type.pointee, ir.FloatType)
     if not wide:
         bits = builder.bitcast(value, _WHOLE)
-        odd = builder.and_(builder.lshr(bits, _constant(16)), _constant(1))
-        near = builder.add(builder.add(bits, odd), _constant(0x7FFF))
-        value = builder.trunc(builder.lshr(near, _constant(16)), _HALF)
+        odd = builder.and_(builder.lshr(bits, constant(16)), constant(1))
+        near = builder.add(builder.add(bits, odd), constant(0x7FFF))
+        value = builder.trunc(builder.lshr(near, constant(16)), _HALF)
     builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=4 if wide else 2)
 
 
@@ -78,7 +78,7 @@ def load(_: Any, array: Any, at: Any) -> tuple[Any, Generate]:
     """The numbers of `array` from `at` on."""
 
     def generate(context: Any, builder: Builder, signature: Any, values: Any) -> Value:
-        return _get(builder, _place(context, builder, signature.args[0], *values))
+        return _get(builder, address(context, builder, signature.args[0], *values))
 
     return _lanes(array, types.intp), generate
 
@@ -88,7 +88,7 @@ def store(_: Any, array: Any, at: Any, value: Any) -> tuple[Any, Generate]:
     """Write `value` to `array` from `at` on."""
 
     def generate(context: Any, builder: Builder, signature: Any, values: Any) -> Value:
-        place = _place(context, builder, signature.args[0], *values[:2])
+        place = address(context, builder, signature.args[0], *values[:2])
         _put(builder, place, values[2])
         return context.get_dummy_value()
 
@@ -100,7 +100,7 @@ def number(_: Any, array: Any, at: Any) -> tuple[Any, Generate]:
     """One number of a float32 array."""
 
     def generate(context: Any, builder: Builder, signature: Any, values: Any) -> Value:
-        return builder.load(_place(context, builder, signature.args[0], *values))
+        return builder.load(address(context, builder, signature.args[0], *values))
 
     return types.float32(array, types.intp), generate
 
@@ -112,7 +112,7 @@ def spread(_: Any, x: Any) -> tuple[Any, Generate]:
     def generate(_context: Any, builder: Builder, _signature: Any, values: Any) -> Value:
         nothing = ir.Constant(_VECTOR, ir.Undefined)
         first = builder.insert_element(nothing, values[0], ir.Constant(_INT32, 0))
-        return builder.shuffle_vector(first, nothing, _constant(0))
+        return builder.shuffle_vector(first, nothing, constant(0))
 
     return _lanes(types.float32), generate
 
@@ -129,7 +129,21 @@ def fused(_: Any, a: Any, b: Any, c: Any) -> tuple[Any, Generate]:
     return _lanes(_lanes, _lanes, _lanes), generate
 
 
-def _of_two(make: Callable[[Builder, Value, Value], Value]) -> Any:
+@intrinsic
+def total(_: Any, x: Any) -> tuple[Any, Generate]:
+    """The sum over lanes: halves are added, then quarters, and so on."""
+
+    def generate(_context: Any, builder: Builder, _signature: Any, values: Any) -> Value:
+        (x,), size = values, LANES // 2
+        while size:
+            other = ir.Constant(_WHOLE, [i ^ size for i in range(LANES)])
+            x, size = builder.fadd(x, builder.shuffle_vector(x, x, other)), size // 2
+        return builder.extract_element(x, ir.Constant(_INT32, 0))
+
+    return types.float32(_lanes), generate
+
+
+def of_two(make: Callable[[Builder, Value, Value], Value]) -> Any:
     @intrinsic
     def operation(_: Any, a: Any, b: Any) -> tuple[Any, Generate]:
         def generate(_context: Any, builder: Builder, _signature: Any, values: Any) -> Value:
@@ -140,21 +154,23 @@ def _of_two(make: Callable[[Builder, Value, Value], Value]) -> Any:
     return operation
 
 
-plus = _of_two(lambda builder, a, b: builder.fadd(a, b))
-minus = _of_two(lambda builder, a, b: builder.fsub(a, b))
-times = _of_two(lambda builder, a, b: builder.fmul(a, b))
-over = _of_two(lambda builder, a, b: builder.fdiv(a, b))
-larger = _of_two(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
+plus = of_two(lambda builder, a, b: builder.fadd(a, b))
+minus = of_two(lambda builder, a, b: builder.fsub(a, b))
+times = of_two(lambda builder, a, b: builder.fmul(a, b))
+over = of_two(lambda builder, a, b: builder.fdiv(a, b))
+larger = of_two(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
 """`a` where it is larger than `b`, else `b`: what is no number stays none as `b`."""
 
 
-def _shifted(builder: Builder, a: Value, power: Value) -> Value:
-    bits = builder.add(builder.fptosi(power, _WHOLE), _constant(127))
-    return builder.fmul(a, builder.bitcast(builder.shl(bits, _constant(23)), _VECTOR))
+def _shifted(builder: Builder, a: Value, near: Value) -> Value:
+    power = builder.shl(builder.bitcast(near, _WHOLE), constant(23))  # beside the exponent's bias
+    return builder.fmul(a, builder.bitcast(builder.add(power, constant(127 << 23)), _VECTOR))
 
 
-shifted = _of_two(_shifted)
-"""`a * 2^power` of whole powers from -126 to 127."""
+shifted = of_two(_shifted)
+"""`a * 2^n` of whole n from -126 to 127, given as `NEAREST + n`, the last bits of which are n's."""
+NEAREST = 1.5 * 2**23
+"""Added to a number it leaves the nearest whole one, and is to be taken off again."""
 
 
 @intrinsic
@@ -174,11 +190,11 @@ def turn(
         for r in range(LANES):
             row = builder.select(builder.icmp_signed("<", word(r), last), word(r), last)
             index = builder.add(start, builder.mul(step, row))
-            rows.append(_get(builder, _place(context, builder, signature.args[0], of, index)))
+            rows.append(_get(builder, address(context, builder, signature.args[0], of, index)))
         for r, column in enumerate(_transposed(builder, rows)):
             with builder.if_then(builder.icmp_signed("<", word(r), room), likely=True):
                 index = builder.add(at, builder.mul(stride, word(r)))
-                _put(builder, _place(context, builder, signature.args[4], to, index), column)
+                _put(builder, address(context, builder, signature.args[4], to, index), column)
         return context.get_dummy_value()
 
     word = types.intp
@@ -208,7 +224,7 @@ def fetch(_: Any, array: Any, at: Any) -> tuple[Any, Generate]:
     """Have what stands in `array` at `at` brought near, for later."""
 
     def generate(context: Any, builder: Builder, signature: Any, values: Any) -> Value:
-        place = _place(context, builder, signature.args[0], *values)
+        place = address(context, builder, signature.args[0], *values)
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, _INT32, _INT32, _INT32])
         bring = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -224,7 +240,7 @@ def ticket(_: Any, counters: Any, at: Any) -> tuple[Any, Generate]:
     """The next number of a counter (int64), which no other thread gets."""
 
     def generate(context: Any, builder: Builder, signature: Any, values: Any) -> Value:
-        place = _place(context, builder, signature.args[0], *values)
+        place = address(context, builder, signature.args[0], *values)
         return builder.atomic_rmw("add", place, ir.Constant(ir.IntType(64), 1), "monotonic")
 
     return types.int64(counters, types.intp), generate

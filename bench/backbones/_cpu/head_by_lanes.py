@@ -1,4 +1,4 @@
-"""Attention over one text by one head, in code that numba compiles (`bench.backbones._lanes`).
+"""Attention over one text by one head, in code that numba compiles (`bench.backbones._cpu.lanes`).
 
 `mixed` and `out` have the model's type: query, key and value of all tokens of a batch, and what
 each has seen. Everything else has its place in `work`, float32. A block of queries is two registers
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from bench.backbones._lanes import (
+from bench.backbones._cpu.lanes import (
     LANES,
+    NEAREST,
     fetch,
     fused,
     larger,
@@ -41,8 +42,7 @@ FETCHED = 128
 
 BITS = 1 / math.log(2)
 _F = np.float32
-_WHOLE = _F(1.5 * 2**23)  # added, and taken off again, it leaves the nearest whole number
-_SERIES = tuple(_F(math.log(2) ** k / math.factorial(k)) for k in range(8))
+SERIES = tuple(_F(math.log(2) ** k / math.factorial(k)) for k in range(8))
 _compiled = njit(error_model="numpy")
 
 
@@ -83,7 +83,7 @@ def attend(
     _copy(mixed, first + wide, step, work, keys, width, tokens, room)
     _copy(mixed, first + 2 * wide, step, work, values, width, tokens, room)
     if ahead:
-        _fetch(mixed, first + width, step, wide, width, tokens)
+        fetch_ahead(mixed, first + width, step, wide, width, tokens)
     scale = spread(_F(BITS / math.sqrt(width)))
     for i in range(0, tokens, BLOCK):
         left = tokens - i
@@ -93,7 +93,7 @@ def attend(
         if middle < 0:
             a, b = _exponentiate(work, scores, tokens, scale)
         else:
-            _add(work, scores, tokens, scale, relative, middle + i)
+            tilt(work, scores, tokens, scale, relative, middle + i)
             a, b = _exponentiate(work, scores, tokens, spread(_F(1)))
         for c in range(0, width, ROWS):
             _multiply(work, values + c, 1, width, scores, tokens, seen + c * BLOCK)
@@ -116,7 +116,7 @@ def _copy(
 
 
 @_compiled
-def _fetch(mixed: Any, at: int, step: int, wide: int, width: int, tokens: int) -> None:
+def fetch_ahead(mixed: Any, at: int, step: int, wide: int, width: int, tokens: int) -> None:
     """Ask for query, key and value of a head's first tokens."""
     for row in range(at, at + min(tokens, FETCHED) * step, step):
         for i in range(row, row + width, LANES):
@@ -193,7 +193,7 @@ def _store_row(work: Any, at: int, left: Any, right: Any) -> None:
 
 
 @_compiled
-def _add(work: Any, scores: int, tokens: int, scale: Any, relative: Any, middle: int) -> None:
+def tilt(work: Any, scores: int, tokens: int, scale: Any, relative: Any, middle: int) -> None:
     """Scores of a block in powers of two, with what is added for where query and key stand."""
     for j in range(tokens):
         at, of = scores + j * BLOCK, middle - j
@@ -211,8 +211,8 @@ def _exponentiate(work: Any, scores: int, tokens: int, scale: Any) -> Any:
     a, b = minus(spread(_F(0)), times(a, scale)), minus(spread(_F(0)), times(b, scale))
     left = right = spread(_F(0))
     for at in range(scores, scores + tokens * BLOCK, BLOCK):
-        x = _power_of_two(fused(load(work, at), scale, a))
-        y = _power_of_two(fused(load(work, at + LANES), scale, b))
+        x = power_of_two(fused(load(work, at), scale, a))
+        y = power_of_two(fused(load(work, at + LANES), scale, b))
         left, right = plus(left, x), plus(right, y)
         _store_row(work, at, x, y)
     one = spread(_F(1))
@@ -220,19 +220,19 @@ def _exponentiate(work: Any, scores: int, tokens: int, scale: Any) -> Any:
 
 
 @_compiled
-def _power_of_two(x: Any) -> Any:
+def power_of_two(x: Any) -> Any:
     """2^x for x up to 0; below -126 it stays 2^-126.
 
     The exponential series of the part beyond the nearest whole number, to its seventh power: off by
     5e-9 at most.
     """
     x = larger(spread(_F(-126)), x)
-    whole = minus(plus(x, spread(_WHOLE)), spread(_WHOLE))
-    part = minus(x, whole)
-    p = fused(spread(_SERIES[7]), part, spread(_SERIES[6]))
-    p = fused(p, part, spread(_SERIES[5]))
-    p = fused(p, part, spread(_SERIES[4]))
-    p = fused(p, part, spread(_SERIES[3]))
-    p = fused(p, part, spread(_SERIES[2]))
-    p = fused(p, part, spread(_SERIES[1]))
-    return shifted(fused(p, part, spread(_SERIES[0])), whole)
+    near = plus(x, spread(_F(NEAREST)))
+    part = minus(x, minus(near, spread(_F(NEAREST))))
+    p = fused(spread(SERIES[7]), part, spread(SERIES[6]))
+    p = fused(p, part, spread(SERIES[5]))
+    p = fused(p, part, spread(SERIES[4]))
+    p = fused(p, part, spread(SERIES[3]))
+    p = fused(p, part, spread(SERIES[2]))
+    p = fused(p, part, spread(SERIES[1]))
+    return shifted(fused(p, part, spread(SERIES[0])), near)

@@ -9,19 +9,21 @@ written elsewhere. Sums are in float32, whatever the precision of the model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import carray, cfunc, types
+from numba import carray
 from numpy.typing import NDArray
 
-from bench.backbones import _attention_loop, _lanes
-from bench.backbones._attention_loop import BITS, BLOCK, attend, room_of
-from bench.backbones._lanes import pointer, ticket
-from bench.backbones._teams import together
-from bench.core.identity import digest
+from bench.backbones._cpu import head_by_lanes, head_by_tiles, lanes, tiles
+from bench.backbones._cpu.compiling import job_of, native, version_of
+from bench.backbones._cpu.head_by_lanes import BITS, BLOCK
+from bench.backbones._cpu.lanes import pointer, ticket
+from bench.backbones._cpu.teams import together
+from bench.backbones._cpu.tiles import SIDE, configure, release
+from bench.backbones.loops import have_tiles
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,6 +64,7 @@ class Attending:
         width, longest = like.shape[1] // heads, int(lengths.max())
         threads = torch.get_num_threads()
         self._out = like.new_empty(int(lengths.sum()), like.shape[1])
+        self._body, room_of = body_for(like.dtype, width)
         room = room_of(longest, width)
         table = np.zeros(0, dtype=np.float32)
         if relative is not None:  # in powers of two; a block may reach beyond the end
@@ -73,15 +76,11 @@ class Attending:
             "relative": table,
             "work": torch.empty(threads * room).numpy(),  # from the beginning of a cache line
         }
-        job = np.zeros(1, dtype=JOB)
-        for name, array in arrays.items():
-            job[name] = array.ctypes.data
+        job = job_of(JOB, arrays, heads=heads, width=width, room=room)
         job["out"], job["tokens"], job["texts"] = self._out.data_ptr(), len(self._out), len(lengths)
-        job["heads"], job["width"], job["room"] = heads, width, room
         job["longest"] = 0 if relative is None else (relative.shape[1] + 1) // 2
         job["shares"] = 1 if len(lengths) >= TEXTS * threads else heads
         self._job, self._arrays, self._threads = job, arrays, threads
-        self._body = body_of(half=like.dtype == torch.bfloat16)
 
     def __call__(self, mixed: Tensor) -> Tensor:
         """What each token has seen `(t, d)`, of its query, key and value `(t, 3 d)`."""
@@ -91,22 +90,31 @@ class Attending:
         return self._out
 
 
-@lru_cache
-def body_of(*, half: bool) -> Any:
-    """The compiled `void body(JOB *)`; `half` says that the model's type is bfloat16.
+def body_for(dtype: Any, width: int) -> tuple[Any, Callable[[int, int], int]]:
+    """What is compiled for heads of this width, and how much of `work` a text of so many tokens
+    needs in it."""
+    import torch
 
-    The first time on a machine takes seconds. numba keeps what it compiled with this file, for each
-    kind of processor and until the file changes; that another one changed is seen by `version`.
+    half = dtype == torch.bfloat16
+    tiled = half and width % SIDE == 0 and have_tiles()
+    room_of = (head_by_tiles if tiled else head_by_lanes).room_of
+    return body_of(half=half, tiled=tiled), room_of
+
+
+@lru_cache
+def body_of(*, half: bool, tiled: bool) -> Any:
+    """The compiled `void body(JOB *)`; `half` says that the model's type is bfloat16, `tiled` that
+    its products are the processor's tiles'. What a constant excludes numba does not compile.
     """
     stored = np.uint16 if half else np.float32
-    texts = [Path(str(of.__file__)).read_text(encoding="utf-8") for of in (_lanes, _attention_loop)]
-    version = int(digest(texts)[:12], 16)
+    taken, packed = (np.float32, 2) if tiled else (stored, 1)
+    version = version_of(head_by_lanes, head_by_tiles, lanes, tiles)
 
     def body(data: Any) -> None:
         _ = version
         job, counters = carray(data, (1,), JOB)[0], carray(data, (2,), np.int64)
         of_all = job.tokens * job.heads * job.width
-        mixed = carray(pointer(job.mixed), (3 * of_all,), stored)
+        mixed = carray(pointer(job.mixed), (3 * of_all // packed,), taken)
         out = carray(pointer(job.out), (of_all,), stored)
         starts = carray(pointer(job.starts), (job.texts,), np.int64)
         lengths = carray(pointer(job.lengths), (job.texts,), np.int64)
@@ -115,6 +123,8 @@ def body_of(*, half: bool) -> Any:
         own = job.work + 4 * job.room * ticket(counters, 1)
         work = carray(pointer(own), (job.room,), np.float32)
         each = job.heads // job.shares
+        if tiled:
+            configure()
         part = ticket(counters, 0)
         while part < job.texts * job.shares:
             text, share = part // job.shares, part % job.shares
@@ -122,11 +132,13 @@ def body_of(*, half: bool) -> Any:
                 middle = head * stride + job.longest - 1 if job.longest else -1
                 ahead = head + 1 < (share + 1) * each
                 at = starts[text], lengths[text]
-                attend(mixed, out, work, relative, middle, at, head, job.heads, job.width, ahead)
+                given = mixed, out, work, relative, middle, at, head, job.heads, job.width, ahead
+                if tiled:
+                    head_by_tiles.attend(*given)
+                else:
+                    head_by_lanes.attend(*given)
             part = ticket(counters, 0)
+        if tiled:
+            release()
 
-    signature = types.void(types.voidptr)
-    try:
-        return cfunc(signature, cache=True, error_model="numpy")(body)
-    except RuntimeError:  # nowhere to keep it
-        return cfunc(signature, error_model="numpy")(body)
+    return native(body)

@@ -9,10 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.backbones import _attention_cpu, _teams
-from bench.backbones._attention_cpu import Attending
-from bench.backbones._attention_loop import BLOCK, ROWS
-from bench.backbones.attention import by_length, loop_on_cpu, no_loop
+from bench.backbones._cpu import attention, compiling, teams
+from bench.backbones._cpu.attention import Attending
+from bench.backbones._cpu.head_by_lanes import BLOCK, ROWS
+from bench.backbones.attention import by_length
+from bench.backbones.loops import attending, have_tiles, no_loop
 from bench.runner import doctor
 
 HEADS = 3
@@ -21,6 +22,16 @@ MANY = [(4, length) for length in sorted(EDGES, reverse=True)]
 """Whole texts for each thread."""
 FEW = [(1, 300), (2, 257), (1, 31)]
 """Heads for each thread."""
+
+
+@pytest.fixture(params=["float32", "bfloat16 by lanes", "bfloat16 by tiles"])
+def dtype(request, monkeypatch):
+    """Of the model, in each way that there is."""
+    kind, _, by = request.param.partition(" by ")
+    if by == "tiles" and not have_tiles():
+        pytest.skip("the processor has no tiles (AMX)")
+    monkeypatch.setattr(attention, "have_tiles", lambda: by == "tiles")
+    return getattr(torch, kind)
 
 
 def mixed_of(groups, width=32, dtype=torch.float32):
@@ -38,14 +49,14 @@ def loop(groups, mixed, relative=None):
     return Attending(lengths, HEADS, mixed.new_empty(1, mixed.shape[1] // 3), relative)
 
 
-def torchs(groups, mixed, relative=None):
-    """In float64, so that it is the truth."""
+def torchs(groups, mixed, relative=None, dtype=torch.float64):
+    """In float64 it is the truth."""
     biases = [None] * len(groups)
     if relative is not None:
         middle = relative.shape[1] // 2
         behind = [np.arange(n)[:, None] - np.arange(n)[None, :] for _, n in groups]
-        biases = [torch.from_numpy(relative[None, :, middle + of]).double() for of in behind]
-    return by_length(groups, HEADS, biases)(mixed.double())
+        biases = [torch.from_numpy(relative[None, :, middle + of]).to(dtype) for of in behind]
+    return by_length(groups, HEADS, biases)(mixed.to(dtype))
 
 
 @pytest.mark.parametrize("groups", [MANY, FEW, MANY[:1]], ids=["many", "few", "one length"])
@@ -61,7 +72,8 @@ def test_it_sees_what_torchs_attention_sees_layer_after_layer(groups, width, bia
 
 @pytest.mark.parametrize("groups", [MANY, FEW])
 @pytest.mark.parametrize("biased", [False, True])
-def test_in_bfloat16_only_what_goes_in_and_out_is_rounded(groups, biased):
+def test_by_lanes_in_bfloat16_only_what_goes_in_and_out_is_rounded(groups, biased, monkeypatch):
+    monkeypatch.setattr(attention, "have_tiles", lambda: False)
     mixed = mixed_of(groups, dtype=torch.bfloat16)
     relative = relative_of(310) if biased else None
     found, true = loop(groups, mixed, relative)(mixed), torchs(groups, mixed, relative)
@@ -71,15 +83,32 @@ def test_in_bfloat16_only_what_goes_in_and_out_is_rounded(groups, biased):
     np.testing.assert_allclose(found.float(), rounded.float(), rtol=2**-7, atol=1e-5)
 
 
+@pytest.mark.parametrize("groups", [MANY, FEW, MANY[:1]], ids=["many", "few", "one length"])
+@pytest.mark.parametrize("width", [32, 64, 128])
+@pytest.mark.parametrize("biased", [False, True])
+def test_in_bfloat16_it_is_no_further_from_the_truth_than_torchs(groups, width, biased):
+    """By tiles where there are any, whose left side is rounded, as torch's is."""
+    mixed = mixed_of(groups, width, torch.bfloat16)
+    relative = relative_of(310) if biased else None
+    attend = loop(groups, mixed, relative)
+    for layer in (mixed, mixed.flip(0).contiguous()):
+        true = torchs(groups, layer, relative)
+        usual = torchs(groups, layer, relative, torch.bfloat16)
+        limit = 1.4 * (usual - true).norm(dim=1) + 1e-3 * true.norm(dim=1)
+        assert ((attend(layer) - true).norm(dim=1) < limit).all()
+
+
 @given(
     groups=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 100)), min_size=1, max_size=8),
     threads=st.integers(1, 3),
 )
+@pytest.mark.parametrize("half", [False, True])
 @settings(deadline=None)
-def test_any_lengths_in_any_number_of_threads_are_the_same_bits(groups, threads):
-    mixed, before = mixed_of(groups, 16), torch.get_num_threads()
-    found = loop(groups, mixed)(mixed)
-    np.testing.assert_allclose(found, torchs(groups, mixed), atol=4e-6)
+def test_any_lengths_in_any_number_of_threads_are_the_same_bits(half, groups, threads):
+    kind, near = (torch.bfloat16, 2e-2) if half else (torch.float32, 4e-6)
+    mixed, before = mixed_of(groups, 32, kind), torch.get_num_threads()
+    found = loop(groups, mixed)(mixed).clone()
+    np.testing.assert_allclose(found.float(), torchs(groups, mixed), atol=near, rtol=near)
     torch.set_num_threads(threads)
     try:
         assert torch.equal(loop(groups, mixed)(mixed), found)
@@ -98,16 +127,14 @@ def with_scores(value, dtype=torch.float32):
 
 
 @pytest.mark.parametrize("value", [-1e4, -200.0, -75.0, 80.0, 88.0, 200.0, 1e4])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_scores_may_be_as_large_as_they_like(value, dtype):
+def test_scores_may_be_as_large_as_they_like(dtype, value):
     """Large ones are rounded as they are summed, by torch, too."""
     groups, mixed = with_scores(value, dtype)
     found, true = loop(groups, mixed)(mixed), torchs(groups, mixed)
-    usual = by_length(groups, HEADS, [None] * len(groups))(mixed)
+    usual = torchs(groups, mixed, dtype=dtype)
     assert (found - true).norm() < 1.5 * (usual - true).norm() + 1e-6 * true.norm()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("part", ["query", "key", "value"])
 def test_values_that_are_no_numbers_stay_so_and_do_not_spread(dtype, value, part):
@@ -125,9 +152,9 @@ def test_values_that_are_no_numbers_stay_so_and_do_not_spread(dtype, value, part
 @pytest.mark.parametrize("parallel", ["torch's threads", "Python's threads"])
 def test_it_is_the_same_in_threads_of_either_kind(parallel, monkeypatch):
     if parallel == "Python's threads":
-        monkeypatch.setattr(_teams, "_team", lambda: _teams._by_python)
+        monkeypatch.setattr(teams, "_team", lambda: teams._by_python)
     else:
-        assert _teams._parallel() is not None, "torch's OpenMP library was not found"
+        assert teams._parallel() is not None, "torch's OpenMP library was not found"
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
@@ -139,7 +166,7 @@ def test_it_is_the_same_in_threads_of_either_kind(parallel, monkeypatch):
 
 def test_it_takes_the_models_it_can_and_leaves_the_others_to_torch():
     def taken(width, heads, dtype=torch.float32, device="cpu"):
-        return loop_on_cpu(torch.empty(1, width, dtype=dtype, device=device), heads) is not None
+        return attending(torch.empty(1, width, dtype=dtype, device=device), heads) is not None
 
     assert taken(384, 12)
     assert taken(768, 12, torch.bfloat16)
@@ -156,8 +183,8 @@ def test_where_there_is_no_loop_torch_attends_and_the_reason_is_told(monkeypatch
     no_loop.cache_clear()
     try:
         assert "numba cannot be loaded" in no_loop()
-        assert loop_on_cpu(weight, 12) is None
-        assert "torch's, slower than a compiled loop: numba" in doctor.report()
+        assert attending(weight, 12) is None
+        assert "torch's, slower than compiled loops: numba" in doctor.report()
     finally:
         no_loop.cache_clear()
 
@@ -166,9 +193,9 @@ def test_what_was_compiled_once_is_not_compiled_again(tmp_path):
     """In another process, which finds it beside the package."""
     code = """
 from numba.core import event
-from bench.backbones._attention_cpu import body_of
+from bench.backbones._cpu.attention import body_of
 with event.install_recorder("numba:compile") as compiled:
-    body_of(half=False)
+    body_of(half=False, tiled=False)
 print(len(compiled.buffer))
 """
     for _ in range(2):
@@ -180,7 +207,7 @@ print(len(compiled.buffer))
 
 def test_a_place_to_keep_it_is_no_condition(monkeypatch):
     tried = []
-    real = _attention_cpu.cfunc
+    real = compiling.cfunc
 
     def nowhere(*given, cache=False, **options):
         tried.append(cache)
@@ -188,11 +215,11 @@ def test_a_place_to_keep_it_is_no_condition(monkeypatch):
             raise RuntimeError("cannot cache function: no locator available")
         return real(*given, **options)
 
-    monkeypatch.setattr(_attention_cpu, "cfunc", nowhere)
-    _attention_cpu.body_of.cache_clear()
+    monkeypatch.setattr(compiling, "cfunc", nowhere)
+    attention.body_of.cache_clear()
     try:
         mixed = mixed_of(FEW)
         np.testing.assert_allclose(loop(FEW, mixed)(mixed), torchs(FEW, mixed), atol=4e-6)
     finally:
-        _attention_cpu.body_of.cache_clear()
+        attention.body_of.cache_clear()
     assert tried == [True, False]
