@@ -52,7 +52,8 @@ def measure(part: str, given: argparse.Namespace) -> None:
     before = facts.load()
     facts.say(f"{part} on {given.device}: load average {before}")
     settings: dict[str, Any] = {}
-    name = part if given.device == "cpu" else f"{part}-{given.device}"
+    ending = given.kept_as or ("" if given.device == "cpu" else given.device)
+    name = f"{part}-{ending}" if ending else part
 
     def keep(found: dict[str, Any]) -> None:
         told = facts.facts(name, before, settings=settings, device=given.device)
@@ -108,6 +109,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
         "--device", choices=["cpu", "cuda"], default="cpu", help="bench's, and ST's"
+    )
+    parser.add_argument(
+        "--as",
+        dest="kept_as",
+        choices=["amx"],
+        help="another kind of machine than the page's first",
     )
     parser.add_argument("--out", type=Path, default=facts.FOLDER, help="where results are written")
     return parser

@@ -26,7 +26,13 @@ from tests.benchmarks.peers.pairs import (
 from tests.benchmarks.peers.plot import Bar, svg
 from tests.benchmarks.peers.words import flowed
 
-PARTS = ("text", "text-cuda", "mteb", "heads", "heads-cuda", "training")
+PARTS = (
+    *("text", "text-amx", "text-cuda"),
+    *("mteb", "mteb-amx", "heads", "heads-amx", "heads-cuda", "training"),
+)
+"""Names with an ending are of another kind of machine (`--as`)."""
+WHERE = {"": "", "-amx": "AMX, ", "-cuda": "GPU, "}
+AMX = "on a processor with AMX"
 CONVERGED = "converged"
 FEW = 15
 """Pairs below which the interval is too short, and the page says so."""
@@ -34,17 +40,20 @@ FEW = 15
 
 def bars(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Bar]:
     """Every ratio of the page, for the plot."""
-    for part, where in (("text", ""), ("text-cuda", "GPU, ")):
-        for row in _rows(parts, part):
+    for ending, where in WHERE.items():
+        for row in _rows(parts, f"text{ending}"):
             for versus in text_pairs(row):
                 label = f"{where}{row['corpus']}: {versus.of} / {versus.against}"
                 yield Bar(label, versus.ratio, "text")
-    for precision, clocks in mteb_pairs(parts["mteb"]).items() if "mteb" in parts else ():
-        for clock, versus in clocks.items():
-            start = "with" if clock == "wall" else "without"
-            yield Bar(f"Banking77, {precision}, {start} start-up: MTEB", versus.ratio, "mteb")
-    for part, where in (("heads", ""), ("heads-cuda", "GPU, ")):
-        for row in _rows(parts, part):
+    for ending, where in WHERE.items():
+        found = parts.get(f"mteb{ending}")
+        for precision, clocks in mteb_pairs(found).items() if found else ():
+            for clock, versus in clocks.items():
+                start = "with" if clock == "wall" else "without"
+                label = f"{where}Banking77, {precision}, {start} start-up: MTEB"
+                yield Bar(label, versus.ratio, "mteb")
+    for ending, where in WHERE.items():
+        for row in _rows(parts, f"heads{ending}"):
             for versus in (pair for pair in heads_pairs(row) if pair.of == "bench"):
                 yield Bar(f"{where}{row['problems']}: {versus.against}", versus.ratio, "heads")
     for row in _rows(parts, "training"):
@@ -67,9 +76,12 @@ def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     makers = {
         "text": text_section,
+        "text-amx": partial(text_section, title=f"Texts to features, {AMX}", prose=words.TEXT_AMX),
         "text-cuda": text_cuda_section,
         "mteb": mteb_section,
+        "mteb-amx": partial(mteb_section, title=f"The protocol {AMX}", prose=words.AS_ABOVE),
         "heads": heads_section,
+        "heads-amx": partial(heads_section, title=f"Heads, {AMX}"),
         "heads-cuda": partial(heads_section, title="Heads, on a GPU", prose=words.HEADS_CUDA),
         "training": training_section,
     }
@@ -110,7 +122,9 @@ def text_cuda_section(part: Mapping[str, Any]) -> list[str]:
     return ["## Texts to features, on a GPU", "", told, "", *text_rows(part)]
 
 
-def text_section(part: Mapping[str, Any]) -> list[str]:
+def text_section(
+    part: Mapping[str, Any], title: str = "Texts to features", prose: str = words.TEXT
+) -> list[str]:
     """Features, and the share of the ceiling."""
     device, ceiling = part["device"], []
     for row in part["rows"]:
@@ -127,9 +141,9 @@ def text_section(part: Mapping[str, Any]) -> list[str]:
                 ]
             )
     return [
-        "## Texts to features",
+        f"## {title}",
         "",
-        flowed(words.TEXT, compiler=part["compiler"]),
+        flowed(prose, compiler=part["compiler"]),
         "",
         *text_rows(part),
         flowed(words.CEILING),
@@ -177,7 +191,11 @@ def described(row: Mapping[str, Any], name: str) -> str:
     return f"{name} ({min(sweep, key=lambda key: sweep[key])})" if sweep else name
 
 
-def mteb_section(part: Mapping[str, Any]) -> list[str]:
+def mteb_section(
+    part: Mapping[str, Any],
+    title: str = "MTEB's Banking77 protocol, end to end",
+    prose: str = words.MTEB,
+) -> list[str]:
     """The protocol end to end."""
     rows = []
     for precision, clocks in mteb_pairs(part).items():
@@ -195,9 +213,9 @@ def mteb_section(part: Mapping[str, Any]) -> list[str]:
             ]
         )
     return [
-        "## MTEB's Banking77 protocol, end to end",
+        f"## {title}",
         "",
-        flowed(words.MTEB),
+        flowed(prose),
         "",
         *table(
             [

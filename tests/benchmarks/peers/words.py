@@ -22,6 +22,16 @@ or with its attention fused. The sweeps stand below. bench runs at its defaults.
 freed memory (`bench.measure.keep_memory`), as bench's workers do, for all of them.
 """
 
+TEXT_AMX = """
+The same where the processor has tiles for bfloat16, whose products then are several times as fast
+and leave more of the time to all else. The two cores that a virtual machine shows may be two
+threads of one. {compiler}.
+"""
+
+AS_ABOVE = """
+Measured as above.
+"""
+
 CEILING = """
 How near that is to the machine's own limit: FLOPs of the encoder, L (24 d^2 + 4 s d) a token of a
 text of s tokens, over those of bare matrix products in the same time. oneDNN's packed product at
