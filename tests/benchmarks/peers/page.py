@@ -46,18 +46,23 @@ def bars(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Bar]:
                 label = f"{where}{row['corpus']}: {versus.of} / {versus.against}"
                 yield Bar(label, versus.ratio, "text")
     for ending, where in WHERE.items():
-        found = parts.get(f"mteb{ending}")
-        for precision, clocks in mteb_pairs(found).items() if found else ():
-            for clock, versus in clocks.items():
-                start = "with" if clock == "wall" else "without"
-                label = f"{where}Banking77, {precision}, {start} start-up: MTEB"
-                yield Bar(label, versus.ratio, "mteb")
+        if (part := parts.get(f"mteb{ending}")) is not None:
+            yield from mteb_bars(part, where)
     for ending, where in WHERE.items():
         for row in _rows(parts, f"heads{ending}"):
             for versus in (pair for pair in heads_pairs(row) if pair.of == "bench"):
                 yield Bar(f"{where}{row['problems']}: {versus.against}", versus.ratio, "heads")
     for row in _rows(parts, "training"):
         yield Bar(f"{row['method']}: {row['rival']}", training_pair(row).ratio, "training")
+
+
+def mteb_bars(part: Mapping[str, Any], where: str) -> Iterator[Bar]:
+    """With start-up and without, in each precision."""
+    for precision, clocks in mteb_pairs(part).items():
+        for clock, versus in clocks.items():
+            start = "with" if clock == "wall" else "without"
+            label = f"{where}Banking77, {precision}, {start} start-up: MTEB"
+            yield Bar(label, versus.ratio, "mteb")
 
 
 def _rows(parts: Mapping[str, Mapping[str, Any]], part: str) -> Sequence[Mapping[str, Any]]:

@@ -260,7 +260,16 @@ def test_each_row_names_the_device_and_few_pairs_are_marked():
 
 @pytest.mark.parametrize("name", page.PARTS)
 def test_each_part_has_a_page_of_its_own(name):
-    assert page.page({name: PARTS[name]}).count("\n## ") == 1
+    part = PARTS[name.removesuffix("-amx")]
+    assert page.page({name: part}).count("\n## ") == 1
+    assert list(page.bars({name: part}))
+
+
+def test_another_kind_of_processor_stands_beside_the_first():
+    both = {"mteb": PARTS["mteb"], "mteb-amx": {**PARTS["mteb"], "device": "one with tiles"}}
+    assert "| one with tiles |" in page.page(both)
+    labels = [bar.label for bar in page.bars(both)]
+    assert labels[2:] == [f"AMX, {label}" for label in labels[:2]]
 
 
 def test_the_plot_is_xml_with_a_dot_a_ratio():
