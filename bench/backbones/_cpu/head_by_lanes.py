@@ -42,7 +42,7 @@ FETCHED = 128
 
 BITS = 1 / math.log(2)
 _F = np.float32
-SERIES = tuple(_F(math.log(2) ** k / math.factorial(k)) for k in range(8))
+_SERIES = tuple(_F(math.log(2) ** k / math.factorial(k)) for k in range(8))
 _compiled = njit(error_model="numpy")
 
 
@@ -211,8 +211,8 @@ def _exponentiate(work: Any, scores: int, tokens: int, scale: Any) -> Any:
     a, b = minus(spread(_F(0)), times(a, scale)), minus(spread(_F(0)), times(b, scale))
     left = right = spread(_F(0))
     for at in range(scores, scores + tokens * BLOCK, BLOCK):
-        x = power_of_two(fused(load(work, at), scale, a))
-        y = power_of_two(fused(load(work, at + LANES), scale, b))
+        x = _power_of_two(fused(load(work, at), scale, a))
+        y = _power_of_two(fused(load(work, at + LANES), scale, b))
         left, right = plus(left, x), plus(right, y)
         _store_row(work, at, x, y)
     one = spread(_F(1))
@@ -220,7 +220,7 @@ def _exponentiate(work: Any, scores: int, tokens: int, scale: Any) -> Any:
 
 
 @_compiled
-def power_of_two(x: Any) -> Any:
+def _power_of_two(x: Any) -> Any:
     """2^x for x up to 0; below -126 it stays 2^-126.
 
     The exponential series of the part beyond the nearest whole number, to its seventh power: off by
@@ -229,10 +229,10 @@ def power_of_two(x: Any) -> Any:
     x = larger(spread(_F(-126)), x)
     near = plus(x, spread(_F(NEAREST)))
     part = minus(x, minus(near, spread(_F(NEAREST))))
-    p = fused(spread(SERIES[7]), part, spread(SERIES[6]))
-    p = fused(p, part, spread(SERIES[5]))
-    p = fused(p, part, spread(SERIES[4]))
-    p = fused(p, part, spread(SERIES[3]))
-    p = fused(p, part, spread(SERIES[2]))
-    p = fused(p, part, spread(SERIES[1]))
-    return shifted(fused(p, part, spread(SERIES[0])), near)
+    p = fused(spread(_SERIES[7]), part, spread(_SERIES[6]))
+    p = fused(p, part, spread(_SERIES[5]))
+    p = fused(p, part, spread(_SERIES[4]))
+    p = fused(p, part, spread(_SERIES[3]))
+    p = fused(p, part, spread(_SERIES[2]))
+    p = fused(p, part, spread(_SERIES[1]))
+    return shifted(fused(p, part, spread(_SERIES[0])), near)

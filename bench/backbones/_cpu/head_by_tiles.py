@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.polynomial import Chebyshev, Polynomial
 
-from bench.backbones._cpu.head_by_lanes import BITS, SERIES, fetch_ahead, tilt
+from bench.backbones._cpu.head_by_lanes import BITS, fetch_ahead, tilt
 from bench.backbones._cpu.lanes import (
     LANES,
-    NEAREST,
     fused,
     larger,
     load,
@@ -28,15 +28,26 @@ from bench.backbones._cpu.lanes import (
     number,
     over,
     plus,
-    shifted,
     spread,
     store,
     times,
     turn,
 )
-from bench.backbones._cpu.tiles import SIDE, multiply, paired, woven_first, woven_last
+from bench.backbones._cpu.tiles import (
+    SIDE,
+    above_floor,
+    multiply,
+    paired,
+    scaled,
+    woven_first,
+    woven_last,
+)
 
 _F = np.float32
+_POWERS = tuple(
+    _F(c) for c in Chebyshev.interpolate(np.exp2, 3, domain=[0, 1]).convert(kind=Polynomial).coef
+)
+"""2^x from 0 to 1 as a polynomial, the coefficient of x^0 first."""
 _compiled = njit(error_model="numpy")
 
 
@@ -161,12 +172,8 @@ def _weigh(work: Any, scores: int, tokens: int, rows: int, scale: Any, sums: int
 
 @_compiled
 def _power_of_two(x: Any) -> Any:
-    """2^x for x up to 0; below -126 it stays 2^-126. The series to the fourth power: off by 5e-5
-    at most, and the weights are rounded to 2^-9."""
-    x = larger(spread(_F(-126)), x)
-    near = plus(x, spread(_F(NEAREST)))
-    part = minus(x, minus(near, spread(_F(NEAREST))))
-    p = fused(spread(SERIES[4]), part, spread(SERIES[3]))
-    p = fused(p, part, spread(SERIES[2]))
-    p = fused(p, part, spread(SERIES[1]))
-    return shifted(fused(p, part, spread(SERIES[0])), near)
+    """2^x for x up to 0, off by 1.1e-4 of it at most; the weights are rounded to 2^-9."""
+    part = above_floor(x)
+    p = fused(spread(_POWERS[3]), part, spread(_POWERS[2]))
+    p = fused(p, part, spread(_POWERS[1]))
+    return scaled(fused(p, part, spread(_POWERS[0])), x)

@@ -163,3 +163,28 @@ woven_first = of_two(lambda builder, x, y: _woven(builder, x, y, 0))
 """Of two rows of bfloat16 numbers the pairs of the first half of their columns."""
 woven_last = of_two(lambda builder, x, y: _woven(builder, x, y, LANES))
 """The pairs of the last half."""
+
+
+def _masked(builder: Builder, name: str, *given: Value) -> Value:
+    """One of AVX-512's instructions, which take a mask of lanes and what stands in the others."""
+    vector, every = given[0].type, ir.Constant(ir.IntType(LANES), 2**LANES - 1)
+    now = ir.Constant(ir.IntType(32), 4)  # rounding as it is set
+    given = (*given, given[0], every, now)
+    kind = ir.FunctionType(vector, [value.type for value in given])
+    full = f"llvm.x86.avx512.mask.{name}.ps.512"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, full), given)
+
+
+scaled = of_two(lambda builder, x, y: _masked(builder, "scalef", x, y))
+"""`x * 2^floor(y)`, 0 where that is too small."""
+
+
+@intrinsic
+def above_floor(_: Any, x: Any) -> tuple[Any, Generate]:
+    """`x - floor(x)`."""
+
+    def generate(_context: Any, builder: Builder, _signature: Any, values: Any) -> Value:
+        down = ir.Constant(ir.IntType(32), 1)
+        return _masked(builder, "reduce", values[0], down)
+
+    return x(x), generate
