@@ -1,9 +1,10 @@
 """BERT-like encoders without their overheads: fused projections, packed texts, no padding.
 
 The same sums as transformers' own forward pass in another order: query, key and value are
-one product, GELU is part of the product before it (oneDNN, on a CPU), and the tokens of all texts
-of a batch are one matrix, in which attention alone goes text by text, or length by length
-(`bench.backbones.attention`). Texts cannot see each other.
+one product, GELU is part of the product before it (oneDNN, on a CPU), a residual is added and
+normed in one loop (`bench.backbones.loops`), and the tokens of all texts of a batch are one matrix,
+in which attention alone goes text by text, or length by length (`bench.backbones.attention`). Texts
+cannot see each other.
 """
 
 from __future__ import annotations
