@@ -30,7 +30,7 @@ from bench.runner.throughput.budget import find_budget
 from bench.runner.throughput.calls import Pace
 from bench.runner.throughput.device import difference, drift, on_device
 from bench.runner.throughput.limits import convolutions, cost_of, packed_product
-from bench.runner.throughput.result import KIND, SCHEMA
+from bench.runner.throughput.result import KIND, SCHEMA, SHAPED
 from bench.runner.throughput.run import throughput
 from bench.runner.throughput.setup import Asked, deal
 from bench.runner.throughput.text import prepare, screen, table, write
@@ -466,10 +466,23 @@ def test_the_screen_says_what_was_asked(folder):
 
 def test_a_process_that_others_disturb_says_so(folder):
     found = throughput(asked(folder, items=8), pace=pace())
-    for share, of_the_limit, told in ((0.5, 0.9, True), (0.97, 0.9, False), (0.97, 1.2, True)):
-        limits = dataclasses.replace(found.limits, flop_share=of_the_limit, bandwidth_share=None)
+    before = found.limits.products[SHAPED]
+    for share, of_the_limit, after, told in (
+        (0.5, 0.9, 1.0, "processor time"),
+        (0.97, 0.9, 1.0, ""),
+        (0.97, 1.2, 1.0, "more than the limits"),
+        (0.97, 0.9, 0.5, "the model-shaped product had"),
+        (0.97, 0.9, 2.0, "the model-shaped product had"),
+    ):
+        limits = dataclasses.replace(
+            found.limits,
+            flop_share=of_the_limit,
+            bandwidth_share=None,
+            afterwards=after * before,
+        )
         text = screen(dataclasses.replace(found, processor_share=share, limits=limits))
-        assert ("disturbed" in text) == told
+        assert ("disturbed" in text) == bool(told)
+        assert told in text
 
 
 def test_a_text_backbone_that_does_not_pack_has_padding(folder, monkeypatch):

@@ -19,7 +19,7 @@ from bench.measure import Ceiling, Encoder, Roof, Shape, Timing, measure, utilis
 from bench.measure.ceiling import torch_dtype
 from bench.measure.device_clock import Stopwatch
 from bench.measure.timing import StopRule
-from bench.runner.throughput.result import Limits, Speed
+from bench.runner.throughput.result import SHAPED, Limits, Speed
 
 Lengths = NDArray[np.int64]
 GATED = {"modernbert"}
@@ -164,6 +164,7 @@ def limits(
     cost: Cost,
     measured: Ceiling,
     packed: Timing | None,
+    afterwards: Timing,
     lengths: Lengths,
     device: tuple[Speed, Lengths],
     end_to_end: Speed,
@@ -174,14 +175,12 @@ def limits(
         cost: of the backbone.
         measured: torch's own products and copy.
         packed: the packed product.
+        afterwards: torch's product at the model's shape, after everything else.
         lengths: of the items timed end to end.
         device: the device's number, and the lengths of its items.
         end_to_end: the other number.
     """
-    products = {
-        "square product": measured.square_flops,
-        "model-shaped product": measured.feed_forward_flops,
-    }
+    products = {"square product": measured.square_flops, SHAPED: measured.feed_forward_flops}
     if packed is not None:
         name = "packed model-shaped product (oneDNN)"
         products[name] = measured.feed_forward_shape.flops / packed.median
@@ -201,6 +200,7 @@ def limits(
         packed=packed,
         products=products,
         ceiling=best,
+        afterwards=measured.feed_forward_shape.flops / afterwards.median,
         bytes_per_second=measured.bytes_per_second,
         source=cost.source,
         flops_per_item=whole,

@@ -15,6 +15,8 @@ from bench.measure import Ceiling, ClockCheck, Launches, Limit, Peak, Rate, Timi
 
 SCHEMA = 1
 KIND = "throughput"
+SHAPED = "model-shaped product"
+"""Torch's product at the backbone's own shape, among `Limits.products`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ class Limits:
     """The most that the device gave, in this run, and how near to it the forward pass came.
 
     `products` are FLOP/s by the product that gave them; the best, `ceiling`, is the limit.
+    `afterwards` is the model-shaped product's once more when everything had been timed.
     The amounts are of one item on average, by the formula that `source` names. The shares are
     of the device's number, `end_to_end` is the share of FLOPs of the other, `tighter` the
     limit that is met first; None where not enough is known of the architecture.
@@ -85,6 +88,7 @@ class Limits:
     packed: Timing | None
     products: Mapping[str, float]
     ceiling: str
+    afterwards: float
     bytes_per_second: float
     source: str
     flops_per_item: float | None

@@ -40,12 +40,14 @@ from bench.measure import (
     reset_peak,
     synchroniser,
 )
+from bench.measure.ceiling import product
 from bench.runner.throughput.budget import find_budget
 from bench.runner.throughput.calls import PACE, Calls, Pace, time_extraction
 from bench.runner.throughput.device import OnDevice, difference, drift, on_device
 from bench.runner.throughput.limits import (
     LEAST_POSITIONS,
     MOST_POSITIONS,
+    OPERANDS,
     Cost,
     cost_of,
     limits,
@@ -152,7 +154,8 @@ class _Run:
             say("timing with warm token ids")
             timing, _ = self._timed(parts, budget, warm)
             warmed = Speed.of(timing, whole.items, whole.units, whole.parts)
-        say("checking the output again")
+        say("measuring once more what the device can do, and checking the output")
+        afterwards = self._afterwards(ceiling)
         checked = self._checked(parts[0], budget, first, device)
         used = np.concatenate(parts)
         timed = np.concatenate(parts[: len(device.batches)])
@@ -181,7 +184,13 @@ class _Run:
             memory=memory,
             energy=energy,
             limits=limits(
-                cost, ceiling, packed, self.lengths[used], (alone, self.lengths[timed]), whole
+                cost,
+                ceiling,
+                packed,
+                afterwards,
+                self.lengths[used],
+                (alone, self.lengths[timed]),
+                whole,
             ),
             launches=self._launches(device),
             drift=self._drift(parts[0], budget, first),
@@ -246,6 +255,12 @@ class _Run:
         )
         rule, compiled = pace.ceiling_rule, self.asked.compile
         return found, packed_timing(found, watch, rule, compiled=compiled)
+
+    def _afterwards(self, before: Ceiling) -> Timing:
+        """The product at the model's shape again: a device does not stay as fast as it was."""
+        work = product(before.feed_forward_shape, self.asked.precision, self.device)
+        watch = self.pace.device_watch(self.device)
+        return measure(work, watch, self.pace.ceiling_rule, cycle=OPERANDS)
 
     def _end_to_end(self, parts: Sequence[Part], budget: int) -> tuple[Speed, Calls, Joules]:
         """The first number, and the energy of all its calls, with more of them if it was short."""

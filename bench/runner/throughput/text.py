@@ -11,7 +11,7 @@ from typing import Any
 from bench.core.errors import StoreError
 from bench.measure import Rate
 from bench.runner.report import grid
-from bench.runner.throughput.result import KIND, SCHEMA, Speed, Throughput
+from bench.runner.throughput.result import KIND, SCHEMA, SHAPED, Speed, Throughput
 
 HEAD = """# Extraction, as measured
 
@@ -28,6 +28,9 @@ on a CPU. The guide is docs/throughput.md.
 """
 UNDISTURBED = 0.9
 """A process alone has nearly all of its threads' processor time; below this share it says so."""
+RESTLESS = 1.25
+"""Rates of one product before and after the timing, the larger by the smaller, above which the
+result says so: a share of the limits is then uncertain by as much."""
 COLUMNS = (
     "backbone", "inputs", "device", "threads", "precision", "end to end", "device alone",
     "warm tokens", "units/s on the device", "budget", "padding", "FLOPs", "peak memory",
@@ -193,14 +196,18 @@ def _facts(found: Throughput) -> Iterable[tuple[str, str]]:
 
 
 def _disturbed(found: Throughput) -> str:
-    """That others used the device at the same time, where they did."""
+    """That others used the device at the same time, or that it did not stay as fast as it was."""
     limits = found.limits
     if max(limits.flop_share or 0.0, limits.bandwidth_share or 0.0) > 1.0:
         return "more than the limits was reached: they were measured while others had a part"
-    if found.provenance.device != "cpu" or found.processor_share >= UNDISTURBED:
-        return ""
-    share = f"{found.processor_share:.0%} of its threads' processor time"
-    return f"this process had {share}: others had the rest, and alone it is faster"
+    if found.provenance.device == "cpu" and found.processor_share < UNDISTURBED:
+        share = f"{found.processor_share:.0%} of its threads' processor time"
+        return f"this process had {share}: others had the rest, and alone it is faster"
+    before, after = limits.products[SHAPED], limits.afterwards
+    if max(before, after) > RESTLESS * min(before, after):
+        rates = f"{before / 1e9:,.0f} GFLOP/s before and {after / 1e9:,.0f} after"
+        return f"the {SHAPED} had {rates} the timing: shares of the limits say little"
+    return ""
 
 
 def _origin(found: Throughput) -> str:
