@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bench.core.draws import draw_items
 from bench.core.errors import SuiteError
 from bench.core.suite import Sampling, TrainRule
-from bench.runner.forecast import forecast
+from bench.runner.forecast import SECONDS_A_FIT, forecast
 from bench.runner.items import labelled_items
 from bench.runner.report import plan_lines
 from bench.suite_file import parse
@@ -153,7 +153,7 @@ def test_the_forecast_extracts_what_lies_in_another_size_once():
     def seconds(sizes):
         plan = plan_of(curve(sizes))
         found = forecast(plan, plan.cells, "cpu", 0)
-        fits = 0.25 * len(plan.cells)
+        fits = SECONDS_A_FIT * len(plan.cells)
         return found.seconds - fits
 
     assert seconds(["full", 4]) == pytest.approx(seconds(["full"]))
