@@ -50,10 +50,12 @@ def _taken(weight: Tensor) -> bool:
 
 @lru_cache
 def have_tiles() -> bool:
-    """Whether the processor has tiles for bfloat16 (AMX), and the system lets this process have
-    them."""
+    """Whether the processor has tiles for bfloat16 (AMX), the system lets this process have them,
+    and torch has not been told of a lesser processor (`ATEN_CPU_CAPABILITY`)."""
     import torch
 
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False
     try:  # no documented names, but torch's own way to ask the system for them
         return torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx()  # noqa: SLF001
     except AttributeError:

@@ -176,6 +176,11 @@ def test_it_takes_the_models_it_can_and_leaves_the_others_to_torch():
     assert not taken(100, 3)
 
 
+def test_a_lesser_processor_that_torch_was_told_of_has_no_tiles(monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert not have_tiles.__wrapped__()
+
+
 def test_where_there_is_no_loop_torch_attends_and_the_reason_is_told(monkeypatch):
     weight = torch.empty(1, 384)
     assert not no_loop()
@@ -223,3 +228,10 @@ def test_a_place_to_keep_it_is_no_condition(monkeypatch):
     finally:
         attention.body_of.cache_clear()
     assert tried == [True, False]
+
+
+def test_what_was_compiled_for_narrower_registers_is_not_taken(monkeypatch):
+    """numba would: to it the processor is the same."""
+    wide = compiling.version_of(teams)
+    monkeypatch.setattr(compiling, "LANES", 4)
+    assert compiling.version_of(teams) != wide

@@ -13,6 +13,7 @@ import numpy as np
 from numba import cfunc, types
 from numpy.typing import NDArray
 
+from bench.backbones._cpu.lanes import LANES
 from bench.core.identity import digest
 
 
@@ -27,10 +28,11 @@ def job_of(kind: np.dtype[Any], arrays: Mapping[str, NDArray[Any]], **numbers: i
 
 
 def version_of(*modules: ModuleType) -> int:
-    """Of their texts. A `body` that has this among its constants is compiled again when one
-    changes: numba itself looks at the file alone that `body` is in."""
+    """Of their texts, and of the registers that torch has been told of. A `body` that has this
+    among its constants is compiled again when one changes: numba itself looks at the processor,
+    and at the file alone that `body` is in."""
     texts = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules]
-    return int(digest(texts)[:12], 16)
+    return int(digest([str(LANES), *texts])[:12], 16)
 
 
 def native(body: Callable[[Any], None]) -> Any:

@@ -80,14 +80,14 @@ def attend(
     seen = queries + BLOCK * width
     scores = seen + BLOCK * width
     first = start * step + head * width
-    _copy(mixed, first + wide, step, work, keys, width, tokens, room)
-    _copy(mixed, first + 2 * wide, step, work, values, width, tokens, room)
+    gather(mixed, first + wide, step, work, keys, width, tokens, room)
+    gather(mixed, first + 2 * wide, step, work, values, width, tokens, room)
     if ahead:
         fetch_ahead(mixed, first + width, step, wide, width, tokens)
     scale = spread(_F(BITS / math.sqrt(width)))
     for i in range(0, tokens, BLOCK):
         left = tokens - i
-        _turn_in(mixed, first + i * step, step, left, work, queries, width)
+        turn_in(mixed, first + i * step, step, left, work, queries, width)
         for j in range(0, room, ROWS):
             _multiply(work, keys + j * width, width, 1, queries, width, scores + j * BLOCK)
         if middle < 0:
@@ -104,7 +104,7 @@ def attend(
 
 
 @_compiled
-def _copy(
+def gather(
     mixed: Any, at: int, step: int, work: Any, to: int, width: int, tokens: int, room: int
 ) -> None:
     """The keys or values of a head's tokens, one after another, and zeros up to `room`."""
@@ -126,9 +126,7 @@ def fetch_ahead(mixed: Any, at: int, step: int, wide: int, width: int, tokens: i
 
 
 @_compiled
-def _turn_in(
-    mixed: Any, at: int, step: int, left: int, work: Any, queries: int, width: int
-) -> None:
+def turn_in(mixed: Any, at: int, step: int, left: int, work: Any, queries: int, width: int) -> None:
     """A block of queries, a column each; where fewer are left the last one fills it up."""
     for c in range(0, width, LANES):
         to = queries + c * BLOCK

@@ -4,7 +4,8 @@ The same as `head_by_lanes.py`, but that both products are the tiles': a block o
 keys at a time, and their weights with 32 columns of the values. Weights are rounded to bfloat16
 before that, as other kernels for attention do; sums and softmax are in float32.
 
-`mixed` and `work` are float32 arrays; `mixed` has two bfloat16 numbers in the place of one.
+`mixed` and `work` are float32 arrays; `mixed` has two bfloat16 numbers in the place of one. A
+processor with tiles has AVX-512, with which `BLOCK` of `head_by_lanes.py` is `SIDE`, too.
 """
 
 # mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
@@ -18,7 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.polynomial import Chebyshev, Polynomial
 
-from bench.backbones._cpu.head_by_lanes import BITS, fetch_ahead, tilt
+from bench.backbones._cpu.head_by_lanes import BITS, fetch_ahead, gather, tilt, turn_in
 from bench.backbones._cpu.lanes import (
     LANES,
     fused,
@@ -81,17 +82,14 @@ def attend(
     scores = seen + SIDE * width
     sums = scores + rows * SIDE
     first = start * step + head * pairs
-    _copy(mixed, first + wide // 2, step, work, keys, pairs, tokens, rows)
+    gather(mixed, first + wide // 2, step, work, keys, pairs, tokens, rows)
     _weave(mixed, first + wide, step, work, values, pairs, tokens, rows)
     if ahead:
         fetch_ahead(mixed, first + pairs, step, wide // 2, pairs, tokens)
     scale = spread(_F(BITS / math.sqrt(width)))
     for i in range(0, tokens, SIDE):
         left = tokens - i
-        for c in range(0, pairs, LANES):
-            of, to = first + i * step + c, queries + c * SIDE
-            turn(mixed, of, step, left, work, to, SIDE, LANES)
-            turn(mixed, of + LANES * step, step, left - LANES, work, to + LANES, SIDE, LANES)
+        turn_in(mixed, first + i * step, step, left, work, queries, pairs)
         by = queries, SIDE, LANES, LANES * SIDE
         for j in range(0, rows, SIDE):
             a = keys + j * pairs, pairs, LANES * pairs, LANES
@@ -110,18 +108,6 @@ def attend(
             share = spread(number(work, sums + row))
             for c in range(0, width, LANES):
                 store(out, to + c, times(load(work, of + c), share))
-
-
-@_compiled
-def _copy(
-    mixed: Any, at: int, step: int, work: Any, to: int, pairs: int, tokens: int, rows: int
-) -> None:
-    """A head's keys, one after another, and zeros in the rows that are left."""
-    for row in range(tokens):
-        for c in range(0, pairs, LANES):
-            store(work, to + row * pairs + c, load(mixed, at + row * step + c))
-    for i in range(to + tokens * pairs, to + rows * pairs, LANES):
-        store(work, i, spread(_F(0)))
 
 
 @_compiled

@@ -108,12 +108,12 @@ def _add(
 def _take(_: Any, work: Any, c: Any, c_row: Any) -> tuple[Any, Generate]:
     def generate(context: Any, builder: Builder, signature: Any, values: Any) -> Value:
         work, c, c_row = values
-        below = builder.add(c, builder.mul(c_row, _WORD(_ROWS)))
-        for number, of in enumerate((c, builder.add(c, _WORD(16)))):
-            for tile, at in ((number, of), (number + 2, builder.add(of, builder.sub(below, c)))):
-                where = address(context, builder, signature.args[0], work, at)
-                where = builder.bitcast(where, _PLACE)
-                _do(builder, "tilestored64", _tile(tile), where, builder.shl(c_row, _WORD(2)))
+        right, below = _WORD(LANES), builder.mul(c_row, _WORD(_ROWS))
+        for number in range(4):
+            at = builder.add(c, below) if number // 2 else c
+            at = builder.add(at, right) if number % 2 else at
+            where = builder.bitcast(address(context, builder, signature.args[0], work, at), _PLACE)
+            _do(builder, "tilestored64", _tile(number), where, builder.shl(c_row, _WORD(2)))
         return context.get_dummy_value()
 
     return types.void(work, types.intp, types.intp), generate
