@@ -4,8 +4,9 @@ A batch has D datasets and M slots a dataset; a slot is one problem.  A step cos
 with the features, one for the logits of the direction and one for the gradient: the logits are
 linear in the step's length, so that a line search (`_logistic_search.py`) needs no further product.
 
-What is one number a slot is on the host, wherever the features are: a GPU takes as long to start a
-kernel on a hundred numbers as on a million, and whether a slot is done is asked here anyway.
+What is one number a slot is on the host, in NumPy, wherever the features are: a GPU takes as
+long to start a kernel on a hundred numbers as on a million, and whether a slot is done is asked
+here anyway.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.methods._logistic_memory import Memory
-from bench.methods._logistic_search import Search, on, residuals_of
+from bench.methods._logistic_search import Flags, Numbers, Search, on, residuals_of, told
 
 Tensor = Any  # torch is imported where it is used
 
@@ -34,10 +38,12 @@ class Data:
     centers: Tensor
     basis: Tensor | None
 
-    def take(self, at: Tensor) -> Data:
-        at = at.to(self.rows.device)
-        basis = None if self.basis is None else self.basis[at]
-        return Data(self.rows[at], self.counts[at], self.centers[at], basis)
+    def take(self, at: NDArray[np.int64]) -> Data:
+        import torch
+
+        there = torch.from_numpy(at).to(self.rows.device)
+        basis = None if self.basis is None else self.basis[there]
+        return Data(self.rows[there], self.counts[there], self.centers[there], basis)
 
     def unfold(self, weights: Tensor) -> Tensor:
         """From `(D, M, k, r)` to the features' own dimensions `(D, M, k, d)`."""
@@ -64,8 +70,8 @@ class Slots:
     """
 
     labels: Tensor
-    penalties: Tensor
-    left: Tensor
+    penalties: Numbers
+    left: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +94,8 @@ class Outcome:
     """Where slots ended, and on the host `(D, M)` gradient norms and steps taken."""
 
     point: Point
-    norms: Tensor
-    iterations: Tensor
+    norms: Numbers
+    iterations: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -103,17 +109,17 @@ class _State:
     logits: Tensor
     memory: Memory
     # on the host
-    number: Tensor  # of the slot in the outcome
-    live: Tensor
-    left: Tensor
-    due: Tensor  # the 2-norm of the gradient at which the true norm is looked at
-    best: Tensor  # the smallest 2-norm so far
-    since: Tensor  # steps since then
+    number: NDArray[np.int64]  # of the slot in the outcome
+    live: Flags
+    left: NDArray[np.int64]
+    due: Numbers  # the 2-norm of the gradient at which the true norm is looked at
+    best: Numbers  # the smallest 2-norm so far
+    since: NDArray[np.int64]  # steps since then
 
-    def take(self, at: Tensor, slots: Tensor) -> _State:
+    def take(self, at: NDArray[np.int64], slots: NDArray[np.int64]) -> _State:
         """Keep the datasets `at` `(D',)` and of each the `slots` `(D', M')`."""
         here = at[:, None], slots
-        there = tuple(part.to(self.logits.device) for part in here)
+        there = tuple(on(self.labels, part) for part in here)
         kept = {f.name: getattr(self, f.name) for f in fields(self)}
         logits, memory = kept.pop("logits"), kept.pop("memory")
         far = {"labels", "penalty", "weights", "gradient"}
@@ -163,13 +169,11 @@ def descend(data: Data, start: Point, slots: Slots, goal: float, patience: int |
     """Descend from `start`; slots finish one by one: where the mean gradient's norm is at most
     `goal`, at their last step, or after `patience` steps without a smaller gradient than before
     (None: never)."""
-    import torch
-
     state = _begin(data, start, slots, goal)
     outcome = Outcome(
         Point(start.weights.clone(), start.logits.clone(), start.gradient.clone()),
-        torch.full_like(slots.penalties, torch.inf),
-        torch.zeros_like(slots.left),
+        np.full_like(slots.penalties, np.inf),
+        np.zeros_like(slots.left),
     )
     step = 0
     while True:
@@ -191,7 +195,7 @@ def _begin(data: Data, start: Point, slots: Slots, goal: float) -> _State:
     penalty = on(data.rows, slots.penalties)[..., None, None].repeat(1, 1, 1, width)
     penalty[..., -1] = 0.0
     # an entry of a gradient is seldom over four times its root mean square: look from there on
-    due = goal * data.counts.cpu().double() * (padded * data.centers.shape[1]) ** 0.5 / 4
+    due = goal * told(data.counts) * (padded * data.centers.shape[1]) ** 0.5 / 4
     return _State(
         labels=slots.labels,
         penalty=penalty,
@@ -199,12 +203,12 @@ def _begin(data: Data, start: Point, slots: Slots, goal: float) -> _State:
         gradient=torch.addcmul(start.gradient, penalty, start.weights),
         logits=start.logits,
         memory=Memory.empty(sets * most, padded * width, data.rows.dtype, data.rows.device),
-        number=torch.arange(sets * most).view(sets, most),
+        number=np.arange(sets * most).reshape(sets, most),
         live=slots.left >= 0,
         left=slots.left,
-        due=due.expand(sets, most),
-        best=torch.full((sets, most), torch.inf, dtype=torch.float64),
-        since=torch.zeros(sets, most, dtype=torch.int64),
+        due=np.broadcast_to(due, (sets, most)),
+        best=np.full((sets, most), np.inf),
+        since=np.zeros((sets, most), np.int64),
     )
 
 
@@ -238,53 +242,46 @@ def _gradient(data: Data, residuals: Tensor) -> Tensor:
 
 def _finished(
     data: Data, state: _State, goal: float, patience: int | None, step: int
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Flags, Numbers]:
     """Which live slots are done `(D, M)`, and the true norms (of these at least)."""
-    import torch
-
-    size = state.memory.square.sqrt().view_as(state.live)
+    size = np.sqrt(state.memory.square).reshape(state.live.shape)
     better = size < state.best
-    state.best = torch.where(better, size, state.best)
-    state.since = torch.where(better, 0, state.since + 1)
-    done = state.live & (state.memory.stuck.view_as(state.live) | (state.left <= step))
+    state.best = np.where(better, size, state.best)
+    state.since = np.where(better, 0, state.since + 1)
+    done = state.live & (state.memory.stuck.reshape(state.live.shape) | (state.left <= step))
     if patience is not None:
         done |= state.live & (state.since > patience)
     looked = state.live & (size <= state.due) if step else state.live
     if not (done | looked).any():
         return done, size
-    norms = data.norm(state.gradient).cpu().double()
-    # next look: where the norm would reach its goal if the two norms shrink alike
-    due = size * torch.clamp(goal / norms, max=0.95)
-    state.due = torch.where(looked & (step > 0), due, state.due)
+    norms = told(data.norm(state.gradient))
+    if step:  # next look: where the norm would reach its goal if the two norms shrink alike
+        state.due = np.where(looked, size * np.minimum(goal / norms, 0.95), state.due)
     return done | (state.live & (norms <= goal)), norms
 
 
-def _record(outcome: Outcome, state: _State, done: Tensor, norms: Tensor, step: int) -> None:
-    import torch
-
+def _record(outcome: Outcome, state: _State, done: Flags, norms: Numbers, step: int) -> None:
     if not done.any():
         return
     most, at = outcome.norms.shape[1], state.number[done]
-    outcome.norms.view(-1)[at] = norms[done]
-    outcome.iterations.view(-1)[at] = step
-    device, point = state.logits.device, outcome.point
-    i, j = (part.to(device) for part in torch.nonzero(done, as_tuple=True))
-    at, weights = at.to(device), state.weights[i, j]
-    point.weights.flatten(0, 1)[at] = weights
-    point.gradient.flatten(0, 1)[at] = state.gradient[i, j] - state.penalty[i, j] * weights
-    point.logits[at // most, :, at % most] = state.logits[i, :, j]
+    outcome.norms.flat[at] = norms[done]
+    outcome.iterations.flat[at] = step
+    point = outcome.point
+    i, j = (on(state.labels, part) for part in np.nonzero(done))
+    there, weights = on(state.labels, at), state.weights[i, j]
+    point.weights.flatten(0, 1)[there] = weights
+    point.gradient.flatten(0, 1)[there] = state.gradient[i, j] - state.penalty[i, j] * weights
+    point.logits[there // most, :, there % most] = state.logits[i, :, j]
 
 
 def _thin(data: Data, state: _State) -> tuple[Data, _State]:
     """Throw out finished slots once they are many, and datasets with no others."""
-    import torch
-
     live = state.live.sum(1)
     most = int(live.max())
-    at = torch.nonzero(live)[:, 0]
-    if len(at) * most > CROWDED * state.live.numel():
+    at = np.nonzero(live)[0]
+    if len(at) * most > CROWDED * state.live.size:
         return data, state
-    slots = torch.argsort(state.live[at].int(), dim=1, descending=True, stable=True)[:, :most]
+    slots = np.argsort(~state.live[at], axis=1, kind="stable")[:, :most]
     state = state.take(at, slots)
     return (data if len(at) == len(data.rows) else data.take(at)), state
 
@@ -300,7 +297,7 @@ def _step(data: Data, state: _State) -> None:
         logits=state.logits,
         along=_product(data, direction),
         labels=state.labels,
-        slope=slope.view(shape[:2]),
+        slope=slope.reshape(shape[:2]),
         pull=(shrunk * state.weights).sum((2, 3)),
         stiffness=(shrunk * direction).sum((2, 3)),
         live=state.live,

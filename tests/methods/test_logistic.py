@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from bench.methods import _logistic_search
-from bench.methods._logistic import Problem, Solution, _chunks, solve
+from bench.methods._logistic import Problem, Solution, solve
+from bench.methods._logistic_batch import chunks
 from tests.methods.pretend import DEVICE, Pretend
 
 TIGHT = 1e-9
@@ -104,8 +105,8 @@ def test_strengths_side_by_side_have_the_same_answers(apart):
 def test_side_by_side_each_strength_is_a_path_and_all_share_a_chunk():
     base = made(1, 60, 12, 3)
     path = [Problem(base.features, base.targets, c) for c in STRENGTHS]
-    (one,) = _chunks(path, 10**9, apart=False)
-    (other,) = _chunks(path, 10**9, apart=True)
+    (one,) = chunks(path, 10**9, apart=False)
+    (other,) = chunks(path, 10**9, apart=True)
     assert [len(numbers) for numbers in one[0].paths.values()] == [len(STRENGTHS)]
     assert [len(numbers) for numbers in other[0].paths.values()] == [1] * len(STRENGTHS)
 
