@@ -131,7 +131,9 @@ def torch_profile(work: Callable[[], object]) -> Sequence[TraceEvent]:
     if torch.cuda.is_available():
         activities.append(ProfilerActivity.CUDA)
         torch.cuda.synchronize()  # kernels of earlier calls are not of this one
-    with profile(activities=activities) as profiler, record_function(CALL):
+    # kept from cycle to cycle: there is one, but torch 2.11 warns of those that it forgets
+    profiling = profile(activities=activities, acc_events=True)
+    with profiling as profiler, record_function(CALL):
         work()
     found: Sequence[TraceEvent] = profiler.events()
     return found

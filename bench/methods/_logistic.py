@@ -85,11 +85,11 @@ def solve(
 
     Raises:
         ValueError: if a problem has no solution (a class without items, fewer than two classes,
-            features that are not finite, a strength that is not positive) or shapes disagree.
+            features that are not finite in float32, a strength that is not positive) or shapes
+            disagree.
     """
-    finite: set[int] = set()
     for number, problem in enumerate(problems):
-        if wrong := _mistake(problem, finite):
+        if wrong := _mistake(problem):
             raise ValueError(f"problem {number}: {wrong}")
     found: dict[int, Solution] = {}
     cpu = device == "cpu"
@@ -106,8 +106,7 @@ def solve(
     return [found[number] for number in range(len(problems))]
 
 
-def _mistake(problem: Problem, finite: set[int]) -> str | None:
-    """What is wrong with a problem; `finite` are features known to be so, by their ids."""
+def _mistake(problem: Problem) -> str | None:
     features, targets = problem.features, problem.targets
     if features.ndim != 2 or targets.shape != features.shape[:1]:
         return f"features {features.shape} and targets {targets.shape} do not go together"
@@ -117,10 +116,6 @@ def _mistake(problem: Problem, finite: set[int]) -> str | None:
         return "targets are to be 0..k-1"
     if (counts := np.bincount(targets)).min() == 0 or len(counts) < 2:
         return "targets are to be 0..k-1 with every class present, and at least two classes"
-    if id(features) not in finite and features.size:
-        if not np.isfinite([features.min(), features.max()]).all():  # NaN is both
-            return "features are not finite"
-        finite.add(id(features))
     return None
 
 
@@ -153,7 +148,7 @@ def _walk(
     data = load(chunk, most, torch.float32, device)
     exact: Data | None = None
     labels = labels_of(problems, chunk, data)
-    error = SINGLE_ERROR * float(data.rows[..., :-1].abs().max())
+    error = SINGLE_ERROR * _reach(data, problems)
     goal = max(0.95 * tolerance, error)
     point = origin(data, labels, chunk[0].classes)
     found: dict[int, Solution] = {}
@@ -177,6 +172,17 @@ def _walk(
         found |= _solutions(rest, chunk[0].classes, exact, double, tolerance)
         point = double.point.single()
     return found
+
+
+def _reach(data: Data, problems: Sequence[Problem]) -> float:
+    """The largest feature, once they are where their maximum takes no time."""
+    reach = float(data.rows[..., :-1].abs().max())
+    if np.isfinite(reach):
+        return reach
+    for number, problem in enumerate(problems):
+        if not np.isfinite(problem.features).all():
+            raise ValueError(f"problem {number}: features are not finite")
+    raise ValueError("features are too large for float32")
 
 
 def _solutions(

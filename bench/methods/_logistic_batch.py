@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.methods._logistic_descent import Data, Slots, round_up
+from bench.methods._threads import pool
 
 ELEMENTS = {"cpu": 4_000_000, "cuda": 200_000_000}
 """Weights and logits solved together at most: on a CPU, what the last level of cache can bear."""
 PADDING = 1.25
 """Datasets are padded to a common number of rows; the longest is at most this times the
 shortest."""
+COPIERS = 4
+"""Threads that write features for a GPU."""
 
 Members: TypeAlias = dict[tuple[int, int], int]
 """Numbers of problems by their slot: dataset and path."""
@@ -131,13 +134,21 @@ def _packed(chunk: Sequence[Dataset], shape: tuple[int, int, int], dtype: Any, d
     half the bytes where nothing is lost by it, and to a GPU from pinned memory."""
     import torch
 
+    far = device.startswith("cuda")
     wide = device == "cpu" or any(c.features.dtype.itemsize > 4 for c in chunk)  # bytes
     carried = dtype if wide else torch.float32
-    packed = torch.empty(shape, dtype=carried, pin_memory=device.startswith("cuda"))
-    for into, dataset in zip(packed.numpy(), chunk, strict=True):
-        n, dims = dataset.features.shape
-        into[:n, :dims] = dataset.features
+    packed = torch.empty(shape, dtype=carried, pin_memory=far)
+
+    def fill(into: NDArray[np.floating], features: NDArray[np.floating]) -> None:
+        n, dims = features.shape
+        into[:n, :dims] = features
         into[:n, dims:] = into[n:] = 0
+
+    parts = packed.numpy(), [dataset.features for dataset in chunk]
+    if far and len(chunk) > 1:  # a core copies slower than the bus
+        list(pool(min(len(chunk), COPIERS)).map(fill, *parts))
+    else:
+        list(map(fill, *parts))
     return packed.to(device, non_blocking=True).to(dtype)
 
 

@@ -20,17 +20,22 @@ class Memory:
     """The last m pairs of steps s and changes of the gradient y of P problems of K unknowns.
 
     `basis` `(P, 2 m, K)` is a ring that holds s and y in turn. Everything else is a few numbers a
-    problem, float64, and stays on the host in NumPy: a GPU would start a kernel for each of fifty
-    operations on them, and PyTorch takes three times as long over a hundred numbers. `mixed` and
-    `changes` `(P, m, m)` are the products s'y and y'y. A pair that says nothing is zero. Products
-    with the newest y are differences of products with gradients, so that a step reads the basis
-    twice and no more.
+    problem, float64, and stays on the host in NumPy: a GPU would start a kernel for each of thirty
+    operations on them, and PyTorch takes three times as long over a hundred numbers. Numbers are
+    where their pairs stand in the ring, whichever is the oldest. A pair that says nothing is zero.
+
+    `inverse` `(P, m, m)` is that of the products s'y of each s with the y not older than it, a
+    triangle if the ring is read from the oldest pair on. Of such a matrix the inverse of what is
+    left is what is left of the inverse when the oldest pair goes, and a new pair adds a column: so
+    nothing is solved again. Products with the newest y are differences of products with gradients,
+    so that a step reads the basis twice and no more.
     """
 
     basis: Tensor
     newest: Tensor  # (P, 2, 2), products of the newest pair, where the basis is
-    mixed: Numbers
-    changes: Numbers
+    inverse: Numbers
+    changes: Numbers  # (P, m, m), products y'y
+    own: Numbers  # (P, m), products s'y of each pair; 0 where a pair says nothing
     along: Numbers  # (P, 2 m), products of the basis with the last gradient
     square: Numbers  # (P,) of the last gradient
     scale: Numbers  # (P,) of the first inverse Hessian
@@ -46,8 +51,9 @@ class Memory:
         return cls(
             basis=basis,
             newest=basis.new_zeros(problems, 2, 2),
-            mixed=np.zeros((problems, PAIRS, PAIRS)),
+            inverse=np.zeros((problems, PAIRS, PAIRS)),
             changes=np.zeros((problems, PAIRS, PAIRS)),
+            own=np.zeros((problems, PAIRS)),
             along=np.zeros((problems, 2 * PAIRS)),
             square=np.zeros(problems),
             scale=np.ones(problems),
@@ -71,8 +77,9 @@ class Memory:
         return Memory(
             basis=basis,
             newest=self.newest,  # told
-            mixed=self.mixed[at],
+            inverse=self.inverse[at],
             changes=self.changes[at],
+            own=self.own[at],
             along=self.along[at],
             square=self.square[at],
             scale=self.scale[at],
@@ -86,7 +93,7 @@ class Memory:
         if not where.any():
             return
         self.stuck |= where & (self.held == 0)
-        for part in (self.mixed, self.changes, self.along, self.held):
+        for part in (self.inverse, self.changes, self.own, self.along, self.held):
             part[where] = 0
         self._clear(where, slice(2 * min(self.added, PAIRS)))
 
@@ -120,34 +127,35 @@ class Memory:
         numbers = told(torch.cat(products, dim=2)[:, 0])  # at once: it waits for a GPU
         self.square = numbers[:, 0]
         if self.added:
-            self._take_in(numbers[:, -4:])
-            self._multiply(numbers[:, 1:-4])
+            self._take_in(numbers[:, 1:-4], *numbers[:, -4:].T)
 
-    def _take_in(self, newest: Numbers) -> None:
-        """The products of the newest pair `(P, 4)`, where they say something."""
+    def _take_in(self, found: Numbers, s2: Numbers, sy: Numbers, _: Numbers, y2: Numbers) -> None:
+        """Products `found` `(P, 2 h)` of the basis with the gradient, and those of the newest pair
+        with itself `(P,)`: from them those of what it holds with the newest y."""
         import torch
 
-        at = (self.added - 1) % PAIRS
-        s2, sy, _, y2 = newest.T
-        useful = sy > torch.finfo(self.basis.dtype).eps * np.sqrt(s2 * y2)
-        if not useful.all():
-            self._clear(~useful, slice(2 * at, 2 * at + 2))
-        self.mixed[:, at, at] = np.where(useful, sy, 0.0)
-        self.changes[:, at, at] = np.where(useful, y2, 0.0)
-        np.divide(sy, y2, out=self.scale, where=useful)
-        self.held += useful
-
-    def _multiply(self, found: Numbers) -> None:
-        """Products of the basis with the gradient, and so of what it holds with the newest y."""
         at, held = (self.added - 1) % PAIRS, found.shape[1] // 2
-        own, square = self.mixed[:, at, at].copy(), self.changes[:, at, at].copy()
-        live = own > 0
-        found[~live, 2 * at : 2 * at + 2] = 0.0
-        change = np.where(live[:, None], found - self.along[:, : 2 * held], 0.0)
-        self.mixed[:, :held, at], self.mixed[:, at, at] = change[:, 0::2], own
-        self.changes[:, :held, at], self.changes[:, at, at] = change[:, 1::2], square
-        self.changes[:, at, :held] = self.changes[:, :held, at]
+        pair = slice(2 * at, 2 * at + 2)
+        change = found - self.along[:, : 2 * held]
+        useful = sy > torch.finfo(self.basis.dtype).eps * np.sqrt(s2 * y2)
+        if not (all_useful := useful.all()):
+            useless = ~useful
+            self._clear(useless, pair)
+            found[useless, pair] = change[useless] = sy[useless] = y2[useless] = 0.0
         self.along[:, : 2 * held] = found
+        np.divide(sy, y2, out=self.scale, where=useful)
+        self.own[:, at] = sy
+        self.held += useful
+        inverse = self.inverse
+        inverse[:, at] = inverse[:, :, at] = 0.0
+        column = np.einsum("pij,pj->pi", inverse[:, :held, :held], change[:, 0::2])
+        column /= -sy[:, None]
+        column[:, at] = 1 / sy
+        if not all_useful:
+            column[useless] = 0.0
+        inverse[:, :held, at] = column
+        self.changes[:, at, :held] = self.changes[:, :held, at] = change[:, 1::2]
+        self.changes[:, at, at] = y2
 
     def direction(self, gradient: Tensor) -> tuple[Tensor, Numbers]:
         """The quasi-Newton direction `(P, K)` at the `gradient` that was looked at, and the slope
@@ -156,33 +164,19 @@ class Memory:
 
         if not self.added:
             return -gradient, -self.square
-        held, turned = min(self.added, PAIRS), self.added > PAIRS
-        mixed, changes = self.mixed[:, :held, :held], self.changes[:, :held, :held]
-        s, y = self.along[:, : 2 * held : 2], self.along[:, 1 : 2 * held : 2]
-        if turned:  # the oldest first; else they stand so
-            order = (np.arange(PAIRS) + self.added) % PAIRS
-            mixed, changes = (part[:, order[:, None], order] for part in (mixed, changes))
-            s, y = s[:, order], y[:, order]
-        upper, on_it = np.triu(mixed), np.arange(held)
-        own = upper[:, on_it, on_it]
-        upper[:, on_it, on_it] = np.where(own == 0, 1.0, own)
-        scale = self.scale[:, None]
-        first = _solve(upper, s, upper=True)
-        inner = own * first + scale * (np.einsum("pij,pj->pi", changes, first) - y)
-        second = _solve(upper.transpose(0, 2, 1), inner, upper=False)
-        weights = np.empty((len(s), 2 * held))
-        back = (np.arange(PAIRS) - self.added) % PAIRS if turned else slice(None)
-        weights[:, 0::2], weights[:, 1::2] = -second[:, back], (scale * first)[:, back]
-        slope = (weights * self.along[:, : 2 * held]).sum(1) - self.scale * self.square
-        by = on(gradient, np.concatenate([weights, -scale], axis=1))
-        start = gradient * by[:, -1:]
-        found = torch.baddbmm(start[:, None], by[:, None, :-1], self._filled)
+        scale, told_by = self.scale[:, None], 2 * min(self.added, PAIRS)
+        first = np.einsum("pij,pj->pi", self.inverse, self.along[:, 0::2])
+        inner = np.einsum("pij,pj->pi", self.changes, first)
+        inner -= self.along[:, 1::2]
+        inner *= scale
+        inner += self.own * first
+        by = np.empty((len(first), 2 * PAIRS + 1))
+        by[:, 0:-1:2] = np.einsum("pij,pi->pj", self.inverse, -inner)
+        by[:, 1::2] = scale * first
+        by[:, told_by] = -self.scale
+        slope = np.einsum("pi,pi->p", by[:, :told_by], self.along[:, :told_by])
+        slope -= self.scale * self.square
+        weights = on(gradient, by[:, : told_by + 1])
+        start = gradient * weights[:, -1:]
+        found = torch.baddbmm(start[:, None], weights[:, None, :-1], self._filled)
         return found[:, 0], slope
-
-
-def _solve(matrix: Numbers, right: Numbers, *, upper: bool) -> Numbers:
-    import torch
-
-    given = torch.from_numpy(matrix), torch.from_numpy(right)[:, :, None]
-    found: Numbers = torch.linalg.solve_triangular(*given, upper=upper)[:, :, 0].numpy()
-    return found

@@ -32,11 +32,11 @@ def side_by_side(
         if threads < 2 or multiplications >= LARGE_PRODUCT:
             return [work(parts)]
         shares = [parts[at::threads] for at in range(threads)]
-        return list(_pool(threads).map(work, shares))
+        return list(pool(threads).map(work, shares))
 
 
 @lru_cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def pool(threads: int) -> ThreadPoolExecutor:
     """Kept: a new thread has no memory to hand, and small work took a quarter longer in one."""
     return ThreadPoolExecutor(threads, thread_name_prefix="heads")
 

@@ -42,7 +42,7 @@ def test_event_times_agree_with_the_profiler():
     region = large_products(times=100)
     watch = device_stopwatch("cuda")
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=activities) as profiler:
+    with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
         watch.start()
         region()
         watch.stop()

@@ -248,6 +248,12 @@ def test_a_problem_without_solution_is_named(features, targets, strength, word):
         solve([good, bad])
 
 
+def test_features_that_float32_cannot_hold_are_refused():
+    huge = Problem(np.array([[1e200], [0.0], [1.0]]), np.array([0, 1, 1]), 1.0)
+    with pytest.raises(ValueError, match="too large for float32"):
+        solve([huge])
+
+
 def test_a_search_that_fails_ends(monkeypatch):
     monkeypatch.setattr(_logistic_search, "CURVATURE", -1.0)  # no length is ever good
     (solution,) = solve([made(0, 30, 5, 3)])
