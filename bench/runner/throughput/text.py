@@ -20,10 +20,11 @@ every sample. Rates are items a second: the median, and its bootstrap 95 % inter
 *End to end* is raw inputs in, pooled features on the host out; *device alone* is prepared inputs on
 the device to pooled features there; *warm tokens* is end to end with token ids that had been made
 before. They are three numbers, and none follows from another. *FLOPs* is the device's share of the
-fastest matrix product measured in the same run. *Load before* is the machine's load average, and
-*processor share* what the process had of its threads' time: well below 100 %, others had the rest,
-and the rates are not those of the machine. Peak memory is allocated / reserved on a GPU, resident
-on a CPU. The guide is docs/throughput.md.
+fastest matrix product measured in the same run, *bandwidth* that of a large copy's rate, of the
+bytes that activations move by formula: the larger is the tighter limit. *Load before* is the
+machine's load average, and *processor share* what the process had of its threads' time: well below
+100 %, others had the rest, and the rates are not those of the machine. Peak memory is allocated /
+reserved on a GPU, resident on a CPU. The guide is docs/throughput.md.
 
 """
 UNDISTURBED = 0.9
@@ -33,8 +34,8 @@ RESTLESS = 1.25
 result says so: a share of the limits is then uncertain by as much."""
 COLUMNS = (
     "backbone", "inputs", "device", "threads", "precision", "end to end", "device alone",
-    "warm tokens", "units/s on the device", "budget", "padding", "FLOPs", "peak memory",
-    "least cosine with fp32", "load before", "processor share", "date",
+    "warm tokens", "units/s on the device", "budget", "padding", "FLOPs", "bandwidth",
+    "peak memory", "least cosine with fp32", "load before", "processor share", "date",
 )  # fmt: skip
 
 
@@ -117,7 +118,7 @@ def table(folder: Path) -> str:
 def _row(of: Mapping[str, Any]) -> Iterable[str]:
     at, limits, drift, warm = of["provenance"], of["limits"], of["drift"], of["warm_tokens"]
     memory = of["memory"]
-    share = limits["flop_share"]
+    shares = limits["flop_share"], limits["bandwidth_share"]
     peaks = [memory["bytes_allocated"], memory["bytes_reserved"]]
     if peaks[0] is None:
         peaks = [memory["bytes_resident"]]
@@ -133,7 +134,7 @@ def _row(of: Mapping[str, Any]) -> Iterable[str]:
         f"{_rate(of['device']['units_per_second']['median'])} {of['unit']}",
         f"{of['batches']['budget']:,}",
         f"{of['batches']['padding_share']:.1%}",
-        "" if share is None else f"{share:.0%}",
+        *("" if share is None else f"{share:.0%}" for share in shares),
         " / ".join("" if size is None else f"{size / 1e9:.2f} GB" for size in peaks),
         f"{drift['least']:.5f}" if drift else "",
         _number(of["load_average"]),
