@@ -138,7 +138,7 @@ class Memory:
         pair = slice(2 * at, 2 * at + 2)
         change = found - self.along[:, : 2 * held]
         useful = sy > torch.finfo(self.basis.dtype).eps * np.sqrt(s2 * y2)
-        if not (all_useful := useful.all()):
+        if not useful.all():
             useless = ~useful
             self._clear(useless, pair)
             found[useless, pair] = change[useless] = sy[useless] = y2[useless] = 0.0
@@ -149,10 +149,9 @@ class Memory:
         inverse = self.inverse
         inverse[:, at] = inverse[:, :, at] = 0.0
         column = np.einsum("pij,pj->pi", inverse[:, :held, :held], change[:, 0::2])
-        column /= -sy[:, None]
-        column[:, at] = 1 / sy
-        if not all_useful:
-            column[useless] = 0.0
+        share = np.divide(1.0, sy, out=np.zeros_like(sy), where=useful)
+        column *= -share[:, None]
+        column[:, at] = share
         inverse[:, :held, at] = column
         self.changes[:, at, :held] = self.changes[:, :held, at] = change[:, 1::2]
         self.changes[:, at, at] = y2
