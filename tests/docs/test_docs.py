@@ -86,7 +86,14 @@ def test_targets_of_make_that_are_shown_are_there():
         assert set(shown) <= targets, page
 
 
-@pytest.mark.parametrize("line", shell_lines(README.read_text(encoding="utf-8")))
+def commands_of_the_readme():
+    """Those that time something for a minute and more are for `make test-slow`."""
+    for line in shell_lines(README.read_text(encoding="utf-8")):
+        slow = line.startswith("bench throughput")
+        yield pytest.param(line, marks=pytest.mark.slow if slow else ())
+
+
+@pytest.mark.parametrize("line", list(commands_of_the_readme()))
 def test_commands_of_the_readme_do_what_they_should(line, tmp_path, monkeypatch, capsys):
     assert line.startswith("bench ")
     for name in ("examples", "suites"):

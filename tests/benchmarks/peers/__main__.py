@@ -51,6 +51,7 @@ def measure(part: str, given: argparse.Namespace) -> None:
         keep_memory()
     before = facts.load()
     facts.say(f"{part} on {given.device}: load average {before}")
+    precisions = facts.precisions(given.device)
     settings: dict[str, Any] = {}
     ending = given.kept_as or ("" if given.device == "cpu" else given.device)
     name = f"{part}-{ending}" if ending else part
@@ -70,12 +71,12 @@ def measure(part: str, given: argparse.Namespace) -> None:
                 "execution": "sequential",
                 "graph_optimisation": "all",
             }
-        text.run(settings["rounds"], given.texts, given.threads, given.device, keep)
+        text.run(settings["rounds"], given.texts, given.threads, given.device, precisions, keep)
     elif part == "mteb":
         from tests.benchmarks.peers import mteb_protocol
 
         settings["rounds"] = chosen(given.rounds, MTEB_ROUNDS)
-        mteb_protocol.run(settings["rounds"], keep)
+        mteb_protocol.run(settings["rounds"], precisions, keep)
     elif part == "training":
         from tests.benchmarks.peers import training
 
@@ -113,7 +114,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--as",
         dest="kept_as",
-        choices=["amx"],
+        choices=["amx", "avx2"],
         help="another kind of machine than the page's first",
     )
     parser.add_argument("--out", type=Path, default=facts.FOLDER, help="where results are written")

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.core.suite import Precision
+
 FOLDER = Path(__file__).parents[3] / "results" / "peers"
 SCHEMA = 1
 PACKAGES = (
@@ -68,6 +70,14 @@ def facts(
         "load": {"before": load_before, "after": load()},
         "settings": settings,
     }
+
+
+def precisions(device: str) -> tuple[Precision, ...]:
+    """What contenders compute in: bfloat16 where the device does, and does not emulate it."""
+    import torch
+
+    native = device == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return (Precision.FP32, Precision.BF16) if native else (Precision.FP32,)
 
 
 def threads() -> dict[str, Any]:

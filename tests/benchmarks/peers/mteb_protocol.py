@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ PUBLISHED = ROOT / "tests" / "data" / "mteb-banking77-minilm-l6.json"
 SIDES = ("bench", "mteb")
 
 
-def run(rounds: int, keep: Callable[[dict[str, Any]], None]) -> None:
+def run(
+    rounds: int, precisions: Sequence[Precision], keep: Callable[[dict[str, Any]], None]
+) -> None:
     """Every precision and side in turn, `rounds` times; `keep` gets what there is after each."""
     from bench import tasks
     from bench.assets import resolve
@@ -40,7 +42,7 @@ def run(rounds: int, keep: Callable[[dict[str, Any]], None]) -> None:
     published = {name: told[name] for name in ("accuracy", "macro_f1")}
     runs: list[dict[str, Any]] = []
     for number in range(rounds):
-        for precision in (Precision.FP32, Precision.BF16):
+        for precision in precisions:
             for side in SIDES if number % 2 == 0 else SIDES[::-1]:
                 found = timed(side, precision)
                 say(f"{number + 1}/{rounds} {side} {precision.value}: {found['wall']:.1f} s")

@@ -27,12 +27,17 @@ from tests.benchmarks.peers.plot import Bar, svg
 from tests.benchmarks.peers.words import flowed
 
 PARTS = (
-    *("text", "text-amx", "text-cuda"),
-    *("mteb", "mteb-amx", "heads", "heads-amx", "heads-cuda", "training"),
+    *("text", "text-amx", "text-avx2", "text-cuda"),
+    *("mteb", "mteb-amx", "mteb-avx2"),
+    *("heads", "heads-amx", "heads-avx2", "heads-cuda", "training"),
 )
 """Names with an ending are of another kind of machine (`--as`)."""
-WHERE = {"": "", "-amx": "AMX, ", "-cuda": "GPU, "}
-AMX = "on a processor with AMX"
+WHERE = {"": "", "-amx": "AMX, ", "-avx2": "AVX2, ", "-cuda": "GPU, "}
+KINDS = {
+    "amx": ("on a processor with AMX", words.TEXT_AMX),
+    "avx2": ("on a processor with AVX2", words.TEXT_AVX2),
+}
+"""Of another processor: what stands in its titles, and over its texts."""
 CONVERGED = "converged"
 FEW = 15
 """Pairs below which the interval is too short, and the page says so."""
@@ -81,15 +86,20 @@ def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     makers = {
         "text": text_section,
-        "text-amx": partial(text_section, title=f"Texts to features, {AMX}", prose=words.TEXT_AMX),
         "text-cuda": text_cuda_section,
         "mteb": mteb_section,
-        "mteb-amx": partial(mteb_section, title=f"The protocol {AMX}", prose=words.AS_ABOVE),
         "heads": heads_section,
-        "heads-amx": partial(heads_section, title=f"Heads, {AMX}"),
         "heads-cuda": partial(heads_section, title="Heads, on a GPU", prose=words.HEADS_CUDA),
         "training": training_section,
     }
+    for kind, (where, texts) in KINDS.items():
+        makers |= {
+            f"text-{kind}": partial(text_section, title=f"Texts to features, {where}", prose=texts),
+            f"mteb-{kind}": partial(
+                mteb_section, title=f"The protocol {where}", prose=words.AS_ABOVE
+            ),
+            f"heads-{kind}": partial(heads_section, title=f"Heads, {where}"),
+        }
     for name in PARTS:
         if name in parts:
             lines += [*makers[name](parts[name]), *machine(parts[name]), ""]
@@ -133,7 +143,8 @@ def text_section(
     """Features, and the share of the ceiling."""
     device, ceiling = part["device"], []
     for row in part["rows"]:
-        for of, precision in (("bench fp32", "fp32"), ("bench bf16", "bf16")):
+        for precision in (p for p in ("fp32", "bf16") if p in row["ceiling"]["before"]):
+            of = f"bench {precision}"
             packed = share(row, of, f"product {precision}")
             ceiling.append(
                 [

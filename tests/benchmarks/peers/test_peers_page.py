@@ -260,7 +260,7 @@ def test_each_row_names_the_device_and_few_pairs_are_marked():
 
 @pytest.mark.parametrize("name", page.PARTS)
 def test_each_part_has_a_page_of_its_own(name):
-    part = PARTS[name.removesuffix("-amx")]
+    part = PARTS[name.removesuffix("-amx").removesuffix("-avx2")]
     assert page.page({name: part}).count("\n## ") == 1
     assert list(page.bars({name: part}))
 
@@ -270,6 +270,17 @@ def test_another_kind_of_processor_stands_beside_the_first():
     assert "| one with tiles |" in page.page(both)
     labels = [bar.label for bar in page.bars(both)]
     assert labels[2:] == [f"AMX, {label}" for label in labels[:2]]
+
+
+def test_where_bfloat16_is_emulated_there_is_none():
+    row = text_part()["rows"][0]
+    plain = {
+        "seconds": {name: of for name, of in row["seconds"].items() if "bf16" not in name},
+        "ceiling": {when: {"fp32": of["fp32"]} for when, of in row["ceiling"].items()},
+    }
+    told = page.page({"text-avx2": {**text_part(), "rows": [{**row, **plain}]}})
+    assert "| bench fp32 |" in told
+    assert "| bench bf16 |" not in told
 
 
 def test_the_plot_is_xml_with_a_dot_a_ratio():

@@ -78,21 +78,22 @@ def run(
     texts: int | None,
     threads: int,
     device: str,
+    precisions: Sequence[Precision],
     keep: Callable[[dict[str, Any]], None],
 ) -> None:
     """Both corpora, one after the other; `keep` gets what there is after each."""
     with tempfile.TemporaryDirectory() as folder:
         say("loading, exporting and compiling")
         fixed: dict[str, Encode] = {
-            "bench fp32": ways.of_bench(Precision.FP32, device),
-            "bench bf16": ways.of_bench(Precision.BF16, device),
+            **{f"bench {p.value}": ways.of_bench(p, device) for p in precisions},
             REFERENCE: ways.encode_with(ways.sentence_transformer(Precision.FP32, device)),
             "transformers loop fp32": ways.of_a_loop(device),
         }
-        bf16, note = ways.tuned(Precision.BF16, device)
-        swept = {"sentence-transformers tuned bf16": bf16}
+        swept, note = {}, ""
+        for precision in precisions if device == "cpu" else (Precision.BF16,):
+            name = f"sentence-transformers tuned {precision.value}"
+            swept[name], note = ways.tuned(precision, device)
         if device == "cpu":
-            swept["sentence-transformers tuned fp32"], _ = ways.tuned(Precision.FP32)
             swept["onnxruntime fp32"] = ways.of_runtime(Path(folder), threads)
         else:
             fixed["bench bf16, compiled"] = ways.of_bench(Precision.BF16, device, compiled=True)
@@ -102,7 +103,7 @@ def run(
         found: dict[str, Any] = {"compiler": note, "rows": []}
         for name, size in CORPORA[device].items():
             given = corpus(name, texts or size, backbone)
-            found["rows"].append(on_corpus(given, fixed, swept, rounds, device))
+            found["rows"].append(on_corpus(given, fixed, swept, rounds, device, precisions))
             keep(found)
 
 
@@ -112,6 +113,7 @@ def on_corpus(
     swept: Mapping[str, Mapping[str, Encode]],
     rounds: int,
     device: str,
+    precisions: Sequence[Precision],
 ) -> dict[str, Any]:
     """Choose settings, compare outputs, time in turn, compare outputs again."""
     chosen, sweeps = dict(fixed), {}
@@ -121,11 +123,12 @@ def on_corpus(
         say(f"{given.name}: {name}: {best}")
         chosen[name] = candidates[best]
     before = ways.compared(chosen, REFERENCE, given.windows[0])
-    ceilings = {"before": ceilings_now()} if device == "cpu" else {}
+    products = precisions if device == "cpu" else ()
+    ceilings = {"before": ceilings_now(products)} if products else {}
     say(f"{given.name}: {rounds} rounds")
-    found, windows = timed(given, chosen, rounds, products=device == "cpu")
+    found, windows = timed(given, chosen, rounds, products)
     if ceilings:
-        ceilings["after"] = ceilings_now()
+        ceilings["after"] = ceilings_now(products)
     after = ways.compared(chosen, REFERENCE, given.windows[-1])
     return {
         "corpus": given.name,
@@ -153,9 +156,9 @@ def sweep(candidates: Mapping[str, Encode], given: Corpus, share: int) -> dict[s
 
 
 def timed(
-    given: Corpus, chosen: Mapping[str, Encode], rounds: int, *, products: bool
+    given: Corpus, chosen: Mapping[str, Encode], rounds: int, products: Sequence[Precision]
 ) -> tuple[Interleaved, list[int]]:
-    """Seconds of each contender and of bare products, and the window of each round."""
+    """Seconds of each contender and of bare `products`, and the window of each round."""
     numbers: list[int] = []
 
     def noting(number: int) -> object:
@@ -165,7 +168,7 @@ def timed(
     works = {name: _on(encode, given.windows) for name, encode in chosen.items()}
     first = works["bench fp32"]
     works["bench fp32"] = noting
-    for precision in (Precision.FP32, Precision.BF16) if products else ():
+    for precision in products:
         works[f"product {precision.value}"] = _product(precision, given.flops)
     found = interleave(works, WallClock(), rounds=rounds, rule=RULE)
     if found.repeats != 1:
@@ -187,10 +190,10 @@ def calls(flops: float) -> int:
     return max(round(flops / PRODUCT.flops), 1)
 
 
-def ceilings_now() -> dict[str, dict[str, float]]:
+def ceilings_now(precisions: Sequence[Precision]) -> dict[str, dict[str, float]]:
     """FLOP/s of torch's own products, by precision: the square one and the model's shape."""
     found = {}
-    for precision in (Precision.FP32, Precision.BF16):
+    for precision in precisions:
         limit = measure_ceiling(
             "cpu",
             precision,
