@@ -7,9 +7,10 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.core.suite import Precision
+if TYPE_CHECKING:  # it brings numpy, which is to see the threads that are pinned below
+    from bench.core.suite import Precision
 
 FOLDER = Path(__file__).parents[3] / "results" / "peers"
 SCHEMA = 1
@@ -75,6 +76,8 @@ def facts(
 def precisions(device: str) -> tuple[Precision, ...]:
     """What contenders compute in: bfloat16 where the device does, and does not emulate it."""
     import torch
+
+    from bench.core.suite import Precision
 
     native = device == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return (Precision.FP32, Precision.BF16) if native else (Precision.FP32,)
