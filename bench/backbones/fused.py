@@ -1,9 +1,9 @@
 """BERT-like encoders without their overheads: fused projections, packed texts, no padding.
 
 The same sums as transformers' own forward pass in another order: query, key and value are
-one product, GELU is part of the product before it (oneDNN, on a CPU), a residual is added and
-normed in one loop (`bench.backbones.loops`), and the tokens of all texts of a batch are one matrix,
-in which attention alone goes text by text, or length by length (`bench.backbones.attention`). Texts
+one product, GELU is part of the product before it (oneDNN, on a CPU) or, as a residual with its
+norm, one loop (`bench.backbones.loops`), and the tokens of all texts of a batch are one matrix, in
+which attention alone goes text by text, or length by length (`bench.backbones.attention`). Texts
 cannot see each other.
 """
 
@@ -23,7 +23,7 @@ from bench.backbones.attention import (
     over_all,
     varlen_kernel,
 )
-from bench.backbones.loops import Norm, attending, norming
+from bench.backbones.loops import Norm, activating, attending, norming
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -205,11 +205,7 @@ class _Weights:
 def _layer(layer: Any, eps: float) -> Layer:
     """With oneDNN's packed products, where the weights are on a CPU that has them."""
     of = _Weights.of(layer)
-    attended, up, down = (
-        _product(*of.out, "none"),
-        _product(*of.up, "gelu"),
-        _product(*of.down, "none"),
-    )
+    attended, up, down = _product(*of.out, "none"), _activated(*of.up), _product(*of.down, "none")
     norm, norm_after = _normed(of.norm, eps), _normed(of.norm_after, eps)
 
     def rest(seen: Tensor, x: Tensor) -> Tensor:
@@ -261,6 +257,14 @@ def _product(weight: Tensor, bias: Tensor, after: str) -> Product:
         erf = "none"  # GELU's form: the error function itself, no approximation by tanh
         return lambda x: one(x, packed, bias, after, [], erf)
     return _unpacked(weight, bias, after)
+
+
+def _activated(weight: Tensor, bias: Tensor) -> Product:
+    """`x -> GELU(x W' + b)`."""
+    if (loop := activating(weight)) is None:
+        return _product(weight, bias, "gelu")
+    plain = _product(weight, bias, "none")
+    return lambda x: loop(plain(x))
 
 
 def _unpacked(weight: Tensor, bias: Tensor, after: str) -> Product:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Norm: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """States `(t, d)` and what is added to them in; the norm of their sum out, in their place."""
 
+Activation: TypeAlias = "Callable[[Tensor], Tensor]"
+"""Numbers in and, in their place, out."""
+
 REGISTER = 16
 """Numbers in a processor's widest register: heads and states are some times as wide."""
 
@@ -39,6 +42,23 @@ def norming(weight: Tensor, bias: Tensor, eps: float) -> Norm | None:
     from bench.backbones._cpu.norm import Norming
 
     return Norming(weight, bias, eps)
+
+
+def activating(weight: Tensor) -> Activation | None:
+    """GELU of what a product with this weight `(d, any)` gives; None where the product had better
+    have it inside, as on processors with AVX-512, where it is not a twentieth of a layer's time.
+
+    With AVX2 alone oneDNN's takes 12.5 ms for 4,032 by 1,536 numbers, and this 2.7.
+    """
+    import torch
+
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    if len(weight) % REGISTER or wide or not _taken(weight):
+        return None
+    from bench.backbones._cpu.gelu import body_of, gelu
+
+    body_of(half=weight.dtype == torch.bfloat16)  # now, and not in the first batch
+    return gelu
 
 
 def _taken(weight: Tensor) -> bool:

@@ -160,6 +160,8 @@ times = of_two(lambda builder, a, b: builder.fmul(a, b))
 over = of_two(lambda builder, a, b: builder.fdiv(a, b))
 larger = of_two(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
 """`a` where it is larger than `b`, else `b`: what is no number stays none as `b`."""
+smaller = of_two(lambda builder, a, b: builder.select(builder.fcmp_ordered("<", a, b), a, b))
+"""`a` where it is smaller than `b`, else `b`, likewise."""
 
 
 def _shifted(builder: Builder, a: Value, near: Value) -> Value:

@@ -1,6 +1,8 @@
 """The page of `make peers` and what it is made of; no peer need be installed."""
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -365,3 +367,9 @@ def test_benchs_side_of_the_protocol_starts_from_nothing(tmp_path):
     assert command[-4:] == ["--runs", str(tmp_path / "runs"), "--device", "cpu"]
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["assets"]
     assert environment["BENCH_CACHE"] == str(tmp_path / "cache")
+
+
+def test_threads_are_pinned_before_numpy_is_there():
+    code = "from tests.benchmarks.peers import __main__, facts; facts.pin_threads(1)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=facts.FOLDER.parents[1])
+    assert done.returncode == 0
