@@ -22,7 +22,7 @@ def test_any_number_in_any_number_of_threads_are_the_same_bits(sixteens, threads
     torch.manual_seed(sixteens)
     x, now = 4 * torch.randn(16 * sixteens), torch.get_num_threads()
     found = gelu(x.clone())
-    assert ((found - true_of(x)).abs() <= 2.5e-7 * x.abs()).all()
+    assert ((found - true_of(x)).abs() <= 1.95e-7 * x.abs()).all()
     torch.set_num_threads(threads)
     try:
         assert torch.equal(gelu(x.clone()), found)
@@ -30,11 +30,12 @@ def test_any_number_in_any_number_of_threads_are_the_same_bits(sixteens, threads
         torch.set_num_threads(now)
 
 
-def test_it_is_as_near_as_torch_is():
+def test_it_is_nearer_than_torch_was():
+    """torch 2.13 on AVX2: 1.2e-7 (root mean square), and 2.7e-7 of |x| at most."""
     x = torch.linspace(-4, 4, 1_600_000)
-    ours, torchs = gelu(x.clone()) - true_of(x), torch.nn.functional.gelu(x) - true_of(x)
-    assert ours.norm() < torchs.norm()
-    assert (ours / x).abs().max() < (torchs / x).abs().max()
+    off = gelu(x.clone()) - true_of(x)
+    assert off.square().mean() < 9e-8**2
+    assert (off / x).abs().max() < 1.95e-7
 
 
 def test_beyond_the_edge_it_is_off_by_less_than_a_rounding():
