@@ -19,7 +19,7 @@ from bench.measure import Clock, gpus, wall
 from bench.runner.determinism import environment
 from bench.runner.engine import Began, Event, Finished, Placement, Within
 from bench.runner.identify import failed
-from bench.runner.messages import Beat, Broken, Done, Job, Progress, Ready, Settings
+from bench.runner.messages import Beat, Broken, Done, Job, Progress, Ready, Settings, Taken
 from bench.runner.process import WorkerProcess, exit_words
 from bench.runner.scrub import scrub
 from bench.store import Store
@@ -158,6 +158,8 @@ class LocalEngine:
         if isinstance(message, Ready):
             self._failures, worker.device = 0, message.device
             self.device = self.device or message.device
+        elif isinstance(message, Taken):
+            worker.began = now
         elif isinstance(message, Progress) and job is not None:
             return [Within(job.cell, message)]
         elif isinstance(message, Done) and job is not None:
@@ -177,7 +179,8 @@ class LocalEngine:
             stuck = worker.device is None and silent > self._hung
             return self._loss(i, "hung", "it hung while it started") if stuck else []
         budget = worker.job.cell.budget
-        if budget.seconds is not None and now - worker.began > budget.seconds:
+        taken = now - worker.began if worker.began is not None else 0.0
+        if budget.seconds is not None and taken > budget.seconds:
             return self._loss(i, "timeout", f"over its {budget.seconds:g} s")
         if budget.memory_gb is not None and worker.bytes_resident > budget.memory_gb * 1e9:
             used = f"{worker.bytes_resident / 1e9:.1f} of {budget.memory_gb:g} GB"

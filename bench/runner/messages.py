@@ -35,6 +35,11 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """The worker has taken up the job that it was given: from here on its time counts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """The worker lives: its resident bytes, and the processor seconds it has used so far."""
 

@@ -67,7 +67,8 @@ class WorkerProcess:
     def __init__(self, settings: Settings, environment: Mapping[str, str], now: float) -> None:
         self.device: str | None = None  # known once it is ready
         self.job: Job | None = None
-        self.began = self.heard = self.moved = now  # of the job; any word; any sign of work
+        self.heard = self.moved = now  # any word; any sign of work
+        self.began: float | None = None  # with its job; None while it still starts
         self.kept = ""  # what it has loaded: the key of its last cell
         self.spent = False
         self.bytes_resident = 0  # as last heard
@@ -113,7 +114,7 @@ class WorkerProcess:
 
     def give(self, job: Job, now: float) -> None:
         """Hand it a job; where it is dead that shows when it is listened to."""
-        self.job, self.began, self.moved, self.heard = job, now, now, now
+        self.job, self.began, self.moved, self.heard = job, None, now, now
         with contextlib.suppress(OSError):
             self.connection.send(job)
 

@@ -32,7 +32,7 @@ from bench.core.record import Failure, Record, Status
 from bench.core.transcripts import edits
 from bench.measure import keep_memory
 from bench.runner.identify import failed
-from bench.runner.messages import Beat, Broken, Done, Progress, Ready, Settings
+from bench.runner.messages import Beat, Broken, Done, Progress, Ready, Settings, Taken
 from bench.runner.scrub import scrub, where
 from bench.runner.workbench import Workbench
 from bench.store import Items, Store, items_of, items_of_edits, to_bytes
@@ -85,8 +85,9 @@ def serve(connection: Connection) -> None:
     store = Store(settings.store)
     bench = Workbench(device, settings.cache, lambda *p: line.send(Progress(*p)), store)
     line.send(Ready(device))
-    warm()  # before the first job is looked at, which therefore is not charged for it
+    warm()  # before the first job is taken, which therefore is not charged for it
     while (job := connection.recv()) is not None:
+        line.send(Taken())
         try:
             record = run_once(job.cell, bench, store, halvings=job.halvings)
         except StoreError as error:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from bench.assets import cache_folder
 from bench.core.errors import UserError
-from bench.runner.engine import Placement
+from bench.core.record import Status
+from bench.runner.engine import Began, Finished, Placement
 from bench.runner.local import LocalEngine
+from bench.runner.messages import Job
 from bench.store import Store
+from tests.runner.conftest import digits, plan_of
 
 
 def test_a_worker_that_cannot_have_its_device_says_so(tmp_path):
@@ -71,3 +75,21 @@ atexit.register(tell, "registered ")
     assert worker._process.wait(60) == 0
     engine.close()
     assert told.read_text() == "registered "
+
+
+def test_a_cell_is_not_charged_for_the_start_of_its_worker(tmp_path):
+    """The engine has a job before the worker, still importing, takes it: on a busy machine that
+    was seconds of the first cell's budget, which other cells had for their own."""
+    time = SimpleNamespace(now=0.0)
+    (tmp_path / "runs").mkdir()
+    store, cache = Store(tmp_path / "runs"), tmp_path / "cache"
+    engine = LocalEngine(store, cache, Placement("cpu"), clock=lambda: time.now)
+    engine.start()
+    (cell,) = plan_of(digits(budget={"seconds": 60})).cells
+    engine.submit(Job(cell))
+    assert engine.poll(0.0) == [Began(cell)]  # handed over
+    time.now += 61
+    while not isinstance(event := engine.poll(1.0)[-1], Finished):
+        pass
+    engine.close()
+    assert event.record.status is Status.OK, event.record.failure
