@@ -11,6 +11,8 @@ PEERS_STAMP := $(VENV)/.installed-peers
 DOCS_STAMP := $(VENV)/.installed-docs
 PART ?= all
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Commands start processes, tests hundreds: each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup bench test test-slow test-gpu check format method-pages command-pages guide docs tables publish microbench scaling peers simulate faults gate baseline clean
@@ -30,7 +32,7 @@ bench: $(STAMP)  ## Run a suite and print its leaderboard (SUITE=suites/default.
 	@$(BIN)/bench run $(SUITE)
 
 test: $(STAMP)  ## Run the tests, in two processes
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP)  ## Run the tests that take minutes (published numbers, orders that must come out)
 	$(BIN)/python -m pytest -q -m slow

@@ -1,10 +1,9 @@
-"""The command line as a user meets it: real processes, real exit codes."""
+"""The command line as a user meets it: runs in real processes, what only tells in this one."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import bench
+from tests import command
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -77,38 +77,6 @@ def test_a_second_run_does_nothing(finished):
     assert "[1/4]" not in again.stderr
 
 
-def hear_interrupts():
-    """What a shell starts in the background ignores Ctrl-C, and so do its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def test_interrupted_it_goes_on_where_it_was(tmp_path):
-    (tmp_path / "tiny.toml").write_text(DIGITS.replace("draws = 2", "draws = 10"))
-    command = [sys.executable, "-m", "bench", "run", "tiny.toml"]
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hear_interrupts,  # noqa: PLW1509 -- one thread here
-    ) as process:
-        for line in process.stderr:
-            if line.startswith("[3/"):
-                process.send_signal(signal.SIGINT)
-                break
-        rest = process.stderr.read()
-    assert process.returncode == 130
-    assert "Go on with: bench run tiny.toml" in rest
-    assert "Traceback" not in rest
-    kept = snapshot(tmp_path / "runs/tiny/records")
-    assert 3 <= len(kept) < 20
-    again = run("run", "tiny.toml", cwd=tmp_path)
-    assert again.returncode == 0
-    assert f"{len(kept)} done, {20 - len(kept)} to run" in again.stderr
-    assert len(snapshot(tmp_path / "runs/tiny/records")) == 20
-    assert snapshot(tmp_path / "runs/tiny/records").items() >= kept.items()
-
-
 def test_a_lost_record_alone_is_run_again(finished, tmp_path):
     import shutil
 
@@ -116,7 +84,7 @@ def test_a_lost_record_alone_is_run_again(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     min((copy / "runs/tiny/records").iterdir()).unlink()
-    again = run("run", "tiny.toml", cwd=copy)
+    again = command.bench("run", "tiny.toml", cwd=copy)
     assert "1 to run" in again.stderr
     assert len(list((copy / "runs/tiny/records").iterdir())) == 4
 
@@ -124,7 +92,7 @@ def test_a_lost_record_alone_is_run_again(finished, tmp_path):
 @pytest.mark.parametrize("form", ["md", "csv", "latex", "json"])
 def test_tables_come_in_every_format(finished, form):
     folder, _ = finished
-    done = run("table", "runs/tiny", "--format", form, cwd=folder)
+    done = command.bench("table", "runs/tiny", "--format", form, cwd=folder)
     assert done.returncode == 0
     assert "centroid" in done.stdout
     if form == "json":
@@ -133,10 +101,10 @@ def test_tables_come_in_every_format(finished, form):
 
 def test_publishing_and_deriving_the_tables_again_agree(finished):
     folder, _ = finished
-    assert run("publish", "runs/tiny", cwd=folder).returncode == 0
+    assert command.bench("publish", "runs/tiny", cwd=folder).returncode == 0
     published = snapshot(folder / "results/tiny")
     assert not any("probabilities" in name for name in published)
-    assert run("table", "results/tiny", "--write", cwd=folder).returncode == 0
+    assert command.bench("table", "results/tiny", "--write", cwd=folder).returncode == 0
     assert snapshot(folder / "results/tiny") == published
 
 
@@ -174,7 +142,7 @@ name = "raw-pixel"
 name = "probe"
 C = "strong"
 """)
-    done = run("run", "bad.toml", cwd=tmp_path)
+    done = command.bench("run", "bad.toml", cwd=tmp_path)
     assert done.returncode == 2
     for where in (
         "suite.draws",
@@ -218,7 +186,7 @@ def own(tmp_path, data="file:tickets.csv", column="body"):
 )
 def test_what_is_wrong_with_the_data_is_one_sentence(tmp_path, settings, says):
     own(tmp_path, **settings)
-    done = run("run", "own.toml", cwd=tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
+    done = command.bench("run", "own.toml", cwd=tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -232,7 +200,7 @@ def test_a_wrong_digest_names_both(tmp_path):
     for name in ("TREC.train.all", "TREC.test.all"):
         (tmp_path / "mirror/trec" / name).write_text("0 What is this ?\n")
     mirror = {"BENCH_MIRROR": str(tmp_path / "mirror"), "BENCH_CACHE": str(tmp_path / "cache")}
-    done = run("run", "wrong.toml", cwd=tmp_path, **mirror)
+    done = command.bench("run", "wrong.toml", cwd=tmp_path, **mirror)
     assert done.returncode == 2
     assert "c8183fd8c2a5cc4a9a1c56548d7c6410a8b71ed7843df9ef1f0a05cd7cf2fb3e" in done.stderr
     assert "sha256 is" in done.stderr
@@ -243,7 +211,7 @@ def test_the_readmes_example_runs(tmp_path):
     """A user's CSV through a real backbone, without a line of Python."""
     for path in EXAMPLES.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    done = run("run", "tickets.toml", "--locked", cwd=tmp_path)
+    done = command.bench("run", "tickets.toml", "--locked", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "minilm-l6" in done.stdout
     assert "tickets" in done.stdout
@@ -251,22 +219,22 @@ def test_the_readmes_example_runs(tmp_path):
 
 def test_changed_bytes_are_refused_when_locked(tmp_path):
     own(tmp_path)
-    first = run("run", "own.toml", cwd=tmp_path)
+    first = command.bench("run", "own.toml", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert (tmp_path / "own.lock").exists()
     table = (tmp_path / "tickets.csv").read_text()
     (tmp_path / "tickets.csv").write_text(table.replace("invoice", "bill", 1))
-    locked = run("run", "own.toml", "--locked", cwd=tmp_path)
+    locked = command.bench("run", "own.toml", "--locked", cwd=tmp_path)
     assert locked.returncode == 2
     assert "sha256 is" in locked.stderr
-    open_ = run("run", "own.toml", cwd=tmp_path)
+    open_ = command.bench("run", "own.toml", cwd=tmp_path)
     assert open_.returncode == 0
     assert "changed" in open_.stderr
     assert "1 to run" in open_.stderr  # other bytes are another cell
 
 
 def test_a_folder_without_a_run_is_a_mistake(tmp_path):
-    done = run("table", tmp_path, cwd=tmp_path)
+    done = command.bench("table", tmp_path, cwd=tmp_path)
     assert done.returncode == 2
     assert "holds no run" in done.stderr
 
@@ -274,7 +242,7 @@ def test_a_folder_without_a_run_is_a_mistake(tmp_path):
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(tmp_path):
     (tmp_path / "tiny.toml").write_text(DIGITS)
     (tmp_path / "runs").write_text("a file where the folder should be")
-    done = run("run", "tiny.toml", cwd=tmp_path)
+    done = command.bench("run", "tiny.toml", cwd=tmp_path)
     assert done.returncode == 2
     assert "runs" in done.stderr
     assert "Traceback" not in done.stderr
@@ -329,7 +297,7 @@ def test_doctor_says_what_there_is():
     ],
 )
 def test_throughput_of_what_cannot_be_is_one_sentence(tmp_path, arguments, says):
-    done = run("throughput", *arguments, cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
+    done = command.bench("throughput", *arguments, cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

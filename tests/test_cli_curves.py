@@ -7,7 +7,8 @@ import json
 import pytest
 
 import bench
-from tests.test_cli import DIGITS, run
+from tests import command
+from tests.test_cli import DIGITS
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def curve(tmp_path_factory):
     folder = tmp_path_factory.mktemp("curve")
     sizes = DIGITS.replace("per_class = 8", "per_class = [1, 4, 16]")
     (folder / "tiny.toml").write_text(sizes.replace("draws = 2", "draws = 2\nbudget.trials = 2"))
-    done = run("run", "tiny.toml", cwd=folder)
+    done = command.bench("run", "tiny.toml", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -35,10 +36,10 @@ def test_each_question_has_an_answer(curve):
         ("--ledger",): "ms per prediction",
     }
     for option, words in answers.items():
-        done = run("table", "runs/tiny", *option, cwd=folder)
+        done = command.bench("table", "runs/tiny", *option, cwd=folder)
         assert done.returncode == 0, done.stderr
         assert words in done.stdout
-        plain = run("table", "runs/tiny", *option, "--format", "json", cwd=folder)
+        plain = command.bench("table", "runs/tiny", *option, "--format", "json", cwd=folder)
         assert json.loads(plain.stdout)["suite"] == "tiny"
 
 
@@ -50,7 +51,7 @@ def test_the_functions_are_the_options(curve):
         (["--budget-curve"], bench.budget_curve(runs)),
         (["--break-even", "centroid", "knn"], bench.break_even(runs, "centroid", "knn")),
     ):
-        assert run("table", runs, *option, cwd=folder).stdout == text
+        assert command.bench("table", runs, *option, cwd=folder).stdout == text
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_the_functions_are_the_options(curve):
 )
 def test_a_mistake_is_one_sentence(curve, arguments, message):
     folder, _ = curve
-    done = run("table", "runs/tiny", *arguments, cwd=folder)
+    done = command.bench("table", "runs/tiny", *arguments, cwd=folder)
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1

@@ -8,6 +8,7 @@ import json
 
 import datasets
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.assets.asset_kit import serving
@@ -72,6 +73,7 @@ def stored(count: int, seed: int) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_images_with_captions(tmp_path):
     REPOS["datasets/org/captions"] = {
         "data/train.parquet": stored(40, 0),

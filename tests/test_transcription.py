@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from bench.assets import digest_tree
+from tests import command
 from tests.assets.asset_kit import serving
 from tests.assets.hub_stub import COMMIT, REPOS, Hub
 from tests.test_hub_suite import bench
@@ -72,7 +73,7 @@ def test_a_table_of_sounds(folder: Path) -> None:
         lines.append(f'clips/{name},"{sentence}",{speaker}\n')
     (folder / "data/said.csv").write_text("".join(lines))
     (folder / "said.toml").write_text(SUITE.format(data="file:data/said.csv"))
-    done = bench(folder, "http://127.0.0.1:9", "run", "said.toml")
+    done = command.bench("run", "said.toml", cwd=folder, BENCH_CACHE=str(folder / "cache"))
     assert done.returncode == 0, done.stderr
     assert "probe does not do transcription" in done.stdout
     assert "word accuracy" in done.stdout
@@ -92,6 +93,7 @@ def test_a_table_of_sounds(folder: Path) -> None:
     assert len(found["trained"]["trials"]) == 2  # there was something to choose by
 
 
+@pytest.mark.slow
 def test_a_data_set_of_the_hub(folder: Path) -> None:
     import datasets
     import pyarrow as pa
@@ -128,7 +130,7 @@ def test_mistakes_are_told_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "said.toml").write_text(
         suite.replace('group = "speaker"', 'main_metric = "word_accuracy"')
     )
-    done = bench(tmp_path, "http://127.0.0.1:9", "plan", "said.toml")
+    done = command.bench("plan", "said.toml", cwd=tmp_path)
     assert done.returncode == 2
     assert "'word_accuracy' is no metric of classes" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["said.toml"]

@@ -227,6 +227,7 @@ class Kit:
         ]
         self.plan = self.planned([{"name": "probe"}])
         self.bench = Workbench("cpu", folder / "cache", lambda *_: None)
+        self.fitted: dict = {}  # what tests share
 
     def planned(self, entries: list[dict], **suite):
         """The plan of a suite with these methods on every problem and backbone here."""

@@ -47,11 +47,12 @@ LONGER: dict[str, dict[str, int | float]] = {
     "probe-then-finetune": {"least_steps": 40, "batch_size": 32},
     "setfit": {"most_pairs": 1000, "learning_rate": 3e-3},
     "reinforce": {"feedbacks": 10_000},
-    "reinforce-lora": {"feedbacks": 6000, "batch_size": 16},
+    "reinforce-lora": {"feedbacks": 3000, "batch_size": 16},
     "head-sgd": {"epochs": 100},
     "gate": {"steps": 300},
 }
 """Enough to learn something with a backbone that was never trained."""
+OF_TEXTS = {("reinforce-lora", Modality.TEXT): {"feedbacks": 6000}}
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,14 @@ class Problem:
         return self.method.fit(self.parameters, train, validation, self.at(train, seed))
 
     @property
+    def fitted(self):
+        """The fit of the first seed on all of `train`, for every test that only looks at one."""
+        key = self.method.spec.name, self.modality
+        if key not in self.kit.fitted:
+            self.kit.fitted[key] = self.fit()
+        return self.kit.fitted[key]
+
+    @property
     def classes(self) -> int:
         return len(self.kit.splits[self.modality][2])
 
@@ -100,17 +109,25 @@ def problem(request, kit):
     return Problem(method, modality, quick, train, test, kit)
 
 
-def over(which):
-    """Every method that `which` holds for, on every modality that there is a task of."""
-    pairs = [
-        pytest.param((name, modality), id=f"{name}-{modality}")
-        for name in METHODS
-        for modality in (Modality.TEXT, Modality.IMAGE, Modality.AUDIO)
-        if modality in registry()[name].spec.modalities
-        and TaskKind.CLASSIFICATION in registry()[name].spec.kinds
-        and which(registry()[name].spec)
-    ]
-    return pytest.mark.parametrize("problem", pairs, indirect=True)
+def pairs(which, slow):
+    for number, name in enumerate(METHODS):
+        spec = registry()[name].spec
+        of = [m for m in (Modality.TEXT, Modality.IMAGE, Modality.AUDIO) if m in spec.modalities]
+        if TaskKind.CLASSIFICATION not in spec.kinds or not which(spec):
+            continue
+        for modality in of:
+            later = slow and spec.needs is Needs.MODULE and modality is not of[number % len(of)]
+            marks = pytest.mark.slow if later else ()
+            yield pytest.param((name, modality), id=f"{name}-{modality}", marks=marks)
+
+
+def over(which, slow: bool = True):
+    """Every method that `which` holds for, on every modality that there is a task of.
+
+    Those that train a network, the slowest, are on one each, the methods on them in turn, and on
+    the others in `make test-slow`; without `slow` on all at once.
+    """
+    return pytest.mark.parametrize("problem", list(pairs(which, slow)), indirect=True)
 
 
 def learns_a_head(spec) -> bool:
@@ -120,6 +137,7 @@ def learns_a_head(spec) -> bool:
 
 every_method = over(lambda spec: True)
 every_learning_method = over(learns_a_head)
+every_learning_method_everywhere = over(learns_a_head, slow=False)
 every_training_method = over(lambda spec: spec.needs is Needs.MODULE)
 every_method_without_labels = over(lambda spec: not spec.labels)
 every_batching_method = over(lambda spec: spec.name in MANY)
@@ -143,9 +161,10 @@ def test_the_description_is_whole(name):
         assert parameter.help
 
 
-@every_learning_method
+@every_learning_method_everywhere
 def test_it_learns(problem):
-    longer = LONGER.get(problem.method.spec.name, {})
+    name = problem.method.spec.name
+    longer = {**LONGER.get(name, {}), **OF_TEXTS.get((name, problem.modality), {})}
     parameters = {**problem.parameters, **longer}
     context = problem.at(problem.train)
     fitted = problem.method.fit(parameters, problem.train, None, context)
@@ -169,8 +188,7 @@ def test_no_label_means_that_labels_change_nothing(problem):
 
 @every_method
 def test_order_and_company_of_test_inputs_change_nothing(problem):
-    fitted = problem.fit()
-    some = problem.test.take(np.arange(30))
+    fitted, some = problem.fitted, problem.test.take(np.arange(30))
     together = fitted.predict(some.inputs).probabilities
     turned = np.random.default_rng(1).permutation(30)
     permuted = fitted.predict([some.inputs[i] for i in turned]).probabilities
@@ -181,7 +199,7 @@ def test_order_and_company_of_test_inputs_change_nothing(problem):
 
 @every_method
 def test_the_same_seed_gives_the_same_predictions(problem):
-    first = problem.fit().predict(problem.test.inputs).probabilities
+    first = problem.fitted.predict(problem.test.inputs).probabilities
     np.random.seed(99)  # noqa: NPY002 -- the state of the world must not matter
     torch.manual_seed(99)
     second = problem.fit().predict(problem.test.inputs).probabilities
@@ -191,7 +209,8 @@ def test_the_same_seed_gives_the_same_predictions(problem):
 @every_method
 def test_deterministic_means_the_seed_does_not_matter(problem):
     some = problem.test.take(np.arange(50))
-    found = [problem.fit(seed=seed).predict(some.inputs).probabilities for seed in (0, 1)]
+    fits = problem.fitted, problem.fit(seed=1)
+    found = [fitted.predict(some.inputs).probabilities for fitted in fits]
     assert np.array_equal(*found) == problem.method.spec.deterministic
 
 
@@ -232,11 +251,15 @@ def test_one_label_a_class_is_enough(problem):
 
 @every_method
 def test_every_point_of_the_search_space_works(problem):
-    some, context = problem.test.take(np.arange(20)), problem.at(problem.train)
+    few = np.concatenate([
+        np.flatnonzero(problem.train.targets == c)[:8] for c in range(problem.classes)
+    ])  # fmt: skip
+    train, some = problem.train.take(few), problem.test.take(np.arange(20))
+    context = problem.at(train)
     pinned = QUICK.get(problem.method.spec.name, {})
     pinned = {key: value for key, value in pinned.items() if key != "learning_rate"}
     for point in problem.method.spec.points(pinned, 100):
-        fitted = problem.method.fit(point, problem.train, None, context)
+        fitted = problem.method.fit(point, train, None, context)
         fitted.predict(some.inputs).check(20, context.classes)
 
 
@@ -253,7 +276,7 @@ def test_training_data_is_left_as_it_was(problem):
 
 @every_training_method
 def test_it_tells_what_it_trained_and_what_must_be_shipped(problem):
-    fitted = problem.fit()
+    fitted = problem.fitted
     assert isinstance(fitted, Sized)
     assert fitted.size().trained > 0
     assert fitted.size().shipped > 0
@@ -371,7 +394,7 @@ class Refusing:
 
 @every_restoring_method
 def test_a_fit_that_was_kept_and_restored_predicts_the_same(problem, tmp_path):
-    fitted = problem.fit()
+    fitted = problem.fitted
     path = tmp_path / "fit.safetensors"
     save_file({name: np.ascontiguousarray(a) for name, a in fitted.state().items()}, path)
     context = problem.at(problem.train, seed=7)  # another start must not matter

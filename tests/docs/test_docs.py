@@ -87,9 +87,10 @@ def test_targets_of_make_that_are_shown_are_there():
 
 
 def commands_of_the_readme():
-    """Those that time something for a minute and more are for `make test-slow`."""
+    """Those that time something for a minute and more are for `make test-slow`, and a whole suite,
+    which the gate of CI runs, too."""
     for line in shell_lines(README.read_text(encoding="utf-8")):
-        slow = line.startswith("bench throughput")
+        slow = line.startswith(("bench throughput", "bench run suites/smoke.toml"))
         yield pytest.param(line, marks=pytest.mark.slow if slow else ())
 
 
@@ -108,6 +109,7 @@ def test_commands_of_the_readme_do_what_they_should(line, tmp_path, monkeypatch,
     assert printed.out or printed.err
 
 
+@pytest.mark.slow
 def test_the_guide_is_true(tmp_path):
     """Every command as written; tables have the rows, scores and verdicts that the page shows."""
     text = guide.PAGE.read_text(encoding="utf-8")

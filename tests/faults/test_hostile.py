@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pickle
+import runpy
 import socket
 import subprocess
 import sys
@@ -15,12 +16,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.core.errors import BenchError, SuiteError
+from bench import backbones
+from bench.assets import digest_tree
+from bench.core.errors import BenchError, SuiteError, UserError
+from bench.core.suite import BackboneEntry, Precision
 from bench.runner.check import CELLS_MOST
 from bench.runner.plan import validated
 from bench.store.predictions import from_bytes
 from bench.suite_file import read
 from tests.faults.kit import FULL
+from tests.runner.in_process import in_process
 from tests.sabotage import write_plugin
 from tests.trainable import save_bert
 
@@ -263,36 +268,35 @@ def test_links_in_the_output(tmp_path, trials, suite_file, monkeypatch):
         (folder / name).symlink_to(outside / "board")
     path = suite_file(HEAD + BODY.replace('"digits"\n', '"digits"\ntest_size = 20\n'))
     with trials.one():
-        run_suite(path, Options(tmp_path / "runs", "cpu"))
+        run_suite(path, Options(tmp_path / "runs", "cpu"), engine=in_process)
         assert (outside / "board").read_text() == "mine"
         assert [p.name for p in outside.iterdir()] == ["board"]
 
 
 @pytest.mark.fault(39, "a model's own code beside its weights")
-def test_code_of_a_model_is_not_run(tmp_path, trials):
-    folder = save_bert(tmp_path / "model", ["a text"])
+def test_code_of_a_model_is_not_run(tmp_path, trials, monkeypatch):
+    folder, canary = save_bert(tmp_path / "model", ["a text"]), tmp_path / "canary"
+    monkeypatch.setenv("CANARY", str(canary))
     (folder / "modeling_x.py").write_text(CANARY)
     settings = json.loads((folder / "config.json").read_text())
-    for kind in ("own", "unknown"):
-        settings["auto_map"] = {"AutoConfig": "modeling_x.Config", "AutoModel": "modeling_x.Model"}
-        if kind == "unknown":  # a type that transformers has not: only its code could load it
-            settings["model_type"] = "of-the-canary"
+    settings["auto_map"] = {"AutoConfig": "modeling_x.Config", "AutoModel": "modeling_x.Model"}
+
+    def load() -> None:
         (folder / "config.json").write_text(json.dumps(settings))
-        code = (
-            "import sys; from pathlib import Path; from bench import backbones\n"
-            "from bench.core.suite import BackboneEntry, Precision\n"
-            "from bench.assets import digest_tree\n"
-            "name = 'file:' + sys.argv[1]\n"
-            "plugin = backbones.build(BackboneEntry(name=name), Path('.'), "
-            "{name: digest_tree(Path(sys.argv[1]))})\n"
-            "plugin.load('cpu', Precision.FP32, [])"
-        )
-        with trials.one():
-            done = python(code, str(folder), CANARY=str(tmp_path / "canary"))
-            assert not (tmp_path / "canary").exists()
-            assert (done.returncode == 0) == (kind == "own"), done.stderr
-            if kind == "unknown":
-                assert "UserError" in done.stderr, done.stderr
+        name = f"file:{folder}"
+        plugin = backbones.build(BackboneEntry(name=name), tmp_path, {name: digest_tree(folder)})
+        plugin.load("cpu", Precision.FP32, [])
+
+    with trials.one():
+        load()
+        assert not canary.exists()
+    settings["model_type"] = "of-the-canary"  # unknown: only its own code could load it
+    with trials.one():
+        with pytest.raises(UserError):
+            load()
+        assert not canary.exists()
+    runpy.run_path(str(folder / "modeling_x.py"))  # the canary sings when it is let
+    assert canary.exists()
 
 
 @pytest.mark.fault(40, "a token in environment, argument, URL and exception of a whole run")

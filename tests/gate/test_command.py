@@ -1,4 +1,4 @@
-"""`bench gate` and `bench publish --reason` as a user meets them: processes and exit codes."""
+"""`bench gate` and `bench publish --reason` as a user meets them: what they say, and exit codes."""
 
 import json
 import subprocess
@@ -9,19 +9,10 @@ import pytest
 
 from bench.api import publish
 from bench.core.errors import StoreError, UserError
+from tests.command import bench
 from tests.gate.planted import altered, drop, stored, write
 
 ROW = next(row for row in stored() if row.name == "reuters-r8 / minilm-l6 / knn")
-
-
-def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +42,14 @@ def folders(tmp_path_factory):
     ],
 )
 def test_exit_codes(folders, candidate, code, says):
-    done = run("gate", "--baseline", "base", "--candidate", candidate, cwd=folders)
+    done = bench("gate", "--baseline", "base", "--candidate", candidate, cwd=folders)
     assert done.returncode == code, done.stderr
     assert says in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_json_is_plain_data_with_a_schema(folders):
-    done = run("gate", "--baseline", "base", "--candidate", "worse", "--json", cwd=folders)
+    done = bench("gate", "--baseline", "base", "--candidate", "worse", "--json", cwd=folders)
     assert done.returncode == 1
     plain = json.loads(done.stdout)
     assert plain["schema"] == 1
@@ -71,14 +62,14 @@ def test_json_is_plain_data_with_a_schema(folders):
 
 def test_a_wider_margin_forgives(folders):
     margin = ("--accuracy-margin", "0.2")
-    done = run("gate", "--baseline", "base", "--candidate", "worse", *margin, cwd=folders)
+    done = bench("gate", "--baseline", "base", "--candidate", "worse", *margin, cwd=folders)
     assert done.returncode == 0
     assert "shown, but within the margin" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [[], ["--baseline", "base"], ["--rerun", "HEAD"]])
 def test_half_a_question_is_a_mistake(folders, arguments):
-    done = run("gate", *arguments, cwd=folders)
+    done = bench("gate", *arguments, cwd=folders)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
@@ -101,7 +92,7 @@ def test_a_baseline_is_replaced_for_a_reason_that_is_kept(folders, tmp_path):
     commits = sorted({record.provenance.commit for record in ROW.records})
     assert plain["history"][0] == {"reason": "first", "from": [], "to": commits}
     assert plain["history"][1]["from"] == commits
-    done = run("gate", "--baseline", target, "--candidate", folders / "worse", cwd=folders)
+    done = bench("gate", "--baseline", target, "--candidate", folders / "worse", cwd=folders)
     assert done.returncode == 0
 
 
@@ -112,7 +103,7 @@ def test_without_a_reason_a_baseline_stays(folders, tmp_path):
     before = {p.name: p.read_bytes() for p in target.rglob("*") if p.is_file()}
     with pytest.raises(UserError, match="say why"):
         publish(folders / "worse", tmp_path)
-    done = run("publish", "worse", "--results", tmp_path, "--reason", "  ", cwd=folders)
+    done = bench("publish", "worse", "--results", tmp_path, "--reason", "  ", cwd=folders)
     assert done.returncode == 2
     assert "must not be empty" in done.stderr
     assert {p.name: p.read_bytes() for p in target.rglob("*") if p.is_file()} == before

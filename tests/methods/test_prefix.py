@@ -124,8 +124,8 @@ def fit(context, train, **given):
 def test_it_learns_in_encoders_and_decoders(kit, needs):
     train, test, _ = kit.splits[Modality.TEXT]
     context = kit.context(Modality.TEXT, needs)
-    given = {"least_steps": 300, "head_learning_rate": 0.01}
-    fitted = fit(context, train, learning_rate=0.1, **given)
+    given = {"least_steps": 120, "head_learning_rate": 0.02}
+    fitted = fit(context, train, learning_rate=0.3, **given)
     accuracy = (fitted.predict(test.inputs).classes == test.targets).mean()
     assert accuracy > np.bincount(test.targets).max() / len(test) + 0.1
     head_alone = fit(context, train, learning_rate=0.0, **given)

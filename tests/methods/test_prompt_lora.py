@@ -57,7 +57,7 @@ def untrained_and_trained(context, train, normalise, **given):
 
 @pytest.mark.usefixtures("one_thread")
 def test_training_improves_what_the_untrained_model_says(kit, context, train):
-    more = {"least_steps": 120, "batch_size": 8, "learning_rate": 0.02, "adapter_dropout": 0.0}
+    more = {"least_steps": 100, "batch_size": 4, "learning_rate": 0.01, "adapter_dropout": 0.0}
     untrained, trained = untrained_and_trained(context, train, "sum", **more)
     assert nll(trained, train) < np.log(4) - 0.1 < nll(untrained, train)  # better than knowing none
     right = [
@@ -70,7 +70,7 @@ def test_training_improves_what_the_untrained_model_says(kit, context, train):
 
 @pytest.mark.usefixtures("one_thread")
 def test_it_learns_by_likelihoods_a_letter_too(context, train):
-    more = {"least_steps": 20, "learning_rate": 0.01}
+    more = {"least_steps": 10, "batch_size": 8, "learning_rate": 0.03}
     untrained, trained = untrained_and_trained(context, train, "length", **more)
     assert nll(trained, train) < nll(untrained, train) - 0.5
 

@@ -52,3 +52,9 @@ class InProcess:
 
     def close(self):
         pass
+
+
+def in_process(store, cache, _placement):
+    """For `run_suite(..., engine=in_process)`, where the process is not what is tested: starting
+    one and importing torch there takes longer than most suites of a test."""
+    return InProcess(store, cache)

@@ -10,6 +10,7 @@ from bench.runner.plan import validated
 from bench.runner.precision import decide
 from bench.runner.run import Options, plan_suite, run_suite
 from bench.suite_file import read
+from tests.runner.in_process import in_process
 
 SUITE = """
 [suite]
@@ -40,7 +41,8 @@ def no_hub(monkeypatch, tmp_path):
 
 
 def test_the_others_run_and_the_table_says_why(suite_file, tmp_path):
-    outcome = run_suite(suite_file(SUITE.format(optional="optional = true")), Options(tmp_path))
+    path = suite_file(SUITE.format(optional="optional = true"))
+    outcome = run_suite(path, Options(tmp_path), engine=in_process)
     assert [record.task for record in outcome.records] == ["digits"]
     (skipped,) = outcome.plan.skipped
     assert (skipped.task, skipped.backbone) == ("far", "every backbone")

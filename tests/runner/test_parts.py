@@ -12,6 +12,7 @@ from bench.core.task import Joined
 from bench.runner.parts import predict, present, seen, shares
 from bench.runner.run import Options, run_suite
 from bench.store import Store
+from tests.runner.in_process import in_process
 
 SUITE = """
 [suite]
@@ -55,7 +56,8 @@ def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE", str(folder / "cache"))
         patch.setenv("BENCH_MIRROR", os.environ["BENCH_MIRROR"])
-        outcome = run_suite(folder / "suite.toml", Options(folder / "runs", "cpu"))
+        options = Options(folder / "runs", "cpu")
+        outcome = run_suite(folder / "suite.toml", options, engine=in_process)
     store = Store(folder / "runs/parts")
     rows = {}
     for record in outcome.records:
