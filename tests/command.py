@@ -34,6 +34,7 @@ def bench(*arguments: object, cwd: Path, **environment: str) -> Done:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, chdir(cwd):
         patch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        patch.setattr(run, "likely_device", lambda: "cpu")  # as `in_process` has it
         patch.setattr(run, "run_suite", functools.partial(run.run_suite, engine=in_process))
         for name, value in environment.items():
             patch.setenv(name, value)

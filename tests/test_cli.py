@@ -296,8 +296,11 @@ def test_doctor_says_what_there_is():
         (["raw-pixels", "--task", "digits", "--device", "cuda"], "torch sees none"),
     ],
 )
-def test_throughput_of_what_cannot_be_is_one_sentence(tmp_path, arguments, says):
-    done = command.bench("throughput", *arguments, cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
+def test_throughput_of_what_cannot_be_is_one_sentence(tmp_path, monkeypatch, arguments, says):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    done = command.bench("throughput", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

@@ -14,7 +14,7 @@ from tests.test_cli import DIGITS, run
 
 @pytest.fixture(scope="module")
 def by_jobs(tmp_path_factory):
-    """A folder in which the first job of a suite was run, all jobs, and what that one said."""
+    """A folder in which the first job of a suite was run, its jobs, and what the first said."""
     folder = tmp_path_factory.mktemp("jobs")
     (folder / "tiny.toml").write_text(DIGITS)
     planned = run("plan", "tiny.toml", "--jobs", "jobs", cwd=folder)

@@ -53,6 +53,7 @@ LONGER: dict[str, dict[str, int | float]] = {
 }
 """Enough to learn something with a backbone that was never trained."""
 OF_TEXTS = {("reinforce-lora", Modality.TEXT): {"feedbacks": 6000}}
+"""Where the other modalities need less."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def problem(request, kit):
 
 
 def pairs(which, slow):
+    """See `over`."""
     for number, name in enumerate(METHODS):
         spec = registry()[name].spec
         of = [m for m in (Modality.TEXT, Modality.IMAGE, Modality.AUDIO) if m in spec.modalities]

@@ -270,7 +270,7 @@ def hear_interrupts():
 @pytest.mark.fault(23, "Ctrl-C once: the cell in hand is finished; twice: stopped at once")
 @pytest.mark.parametrize("twice", [False, True])
 def test_ctrl_c(launcher, trials, twice):
-    made = launcher(draws=3, seconds=600.0 if twice else 1.0)
+    made = launcher(draws=2, seconds=600.0 if twice else 1.0)
     with trials.one():
         process = made.start(preexec_fn=hear_interrupts)
         for line in process.stderr:
@@ -289,4 +289,9 @@ def test_ctrl_c(launcher, trials, twice):
         records = made.store.records()
         assert len(records) == (0 if twice else 1)
         assert not (made.store.folder / "leases.json").exists()
+        if not twice:
+            kept = made.committed()
+            assert "1 done, 3 to run" in made.finish()
+            assert kept.items() <= made.committed().items()
+            assert len(made.store.records()) == 4
     trials.results(len(records))

@@ -42,7 +42,7 @@ def no_hub(monkeypatch, tmp_path):
 
 def test_the_others_run_and_the_table_says_why(suite_file, tmp_path):
     path = suite_file(SUITE.format(optional="optional = true"))
-    outcome = run_suite(path, Options(tmp_path), engine=in_process)
+    outcome = run_suite(path, Options(tmp_path, "cpu"), engine=in_process)
     assert [record.task for record in outcome.records] == ["digits"]
     (skipped,) = outcome.plan.skipped
     assert (skipped.task, skipped.backbone) == ("far", "every backbone")
