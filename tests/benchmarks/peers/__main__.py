@@ -18,6 +18,8 @@ from tests.benchmarks.peers import facts
 TEXT_ROUNDS = 20
 """Ten contenders are each in each place twice in so many."""
 MTEB_ROUNDS, HEADS_ROUNDS, PATH_ROUNDS = 6, 20, 15
+TIGHT_PATH_ROUNDS = {"cpu": 15, "cuda": 3}
+"""Beside a GPU scikit-learn takes nearly all of such a round."""
 HEADS_DRAWS, TRAINING_DRAWS = 10, 5
 KEEPING = ("text", "training")
 """Parts whose contenders all have what bench's workers have: freed memory stays in the process."""
@@ -87,8 +89,11 @@ def measure(part: str, given: argparse.Namespace) -> None:
 
         settings["rounds"] = chosen(given.rounds, HEADS_ROUNDS)
         settings["path_rounds"] = chosen(given.path_rounds, PATH_ROUNDS)
+        settings["tight_path_rounds"] = chosen(
+            given.tight_path_rounds, TIGHT_PATH_ROUNDS[given.device]
+        )
         settings["draws"] = chosen(given.draws, HEADS_DRAWS)
-        counts = heads.Counts(settings["rounds"], settings["path_rounds"], settings["draws"])
+        counts = heads.Counts(**settings)
         heads.run(counts, given.threads, given.device, keep)
 
 
@@ -106,6 +111,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="rounds of each contender")
     parser.add_argument("--texts", type=int, help="texts a round (the part text)")
     parser.add_argument("--path-rounds", type=int, help="rounds over the paths (the part heads)")
+    parser.add_argument(
+        "--tight-path-rounds", type=int, help="rounds over the paths at a tight tolerance"
+    )
     parser.add_argument("--draws", type=int, help="draws (the parts heads and training)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(

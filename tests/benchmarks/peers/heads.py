@@ -32,6 +32,11 @@ MAX_ITER = 5000
 RULE = StopRule(most_warm_up_seconds=0.1)
 CONVERGED, EXACT = "converged", 1e-7
 """What both would come to in the end."""
+BENCH, BENCH_ONE = "bench", "bench, 1 thread"
+SKLEARN_ALL, SKLEARN = "scikit-learn", "scikit-learn, 1 thread"
+"""scikit-learn is the faster with one, and has no more beside a GPU or where a round is long."""
+SKLEARN_WARM = "scikit-learn, warm start, 1 thread"
+"""Each path's fits started from the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Counts:
 
     rounds: int
     path_rounds: int
+    tight_path_rounds: int
     draws: int
 
 
@@ -65,13 +71,18 @@ def run(counts: Counts, threads: int, device: str, keep: Callable[[dict[str, Any
         "strengths": list(PATH),
         "rows": [],
     }
-    for name, problems, count, tolerance, warm in (
-        (f"{draws} fits, C = 1", once, rounds, TOLERANCE, False),
-        (f"{draws} fits, C = 1, tightly", once, rounds, TIGHT, False),
-        (f"{draws} paths of {len(PATH)} C", path, counts.path_rounds, TOLERANCE, True),
+    both = (BENCH, SKLEARN) if device == "cuda" else (BENCH, BENCH_ONE, SKLEARN_ALL, SKLEARN)
+    warm = both if device == "cuda" else (*both, SKLEARN_WARM)
+    paths = f"{draws} paths of {len(PATH)} C"
+    for name, problems, count, tolerance, names in (
+        (f"{draws} fits, C = 1", once, rounds, TOLERANCE, both),
+        (f"{draws} fits, C = 1, tightly", once, rounds, TIGHT, both),
+        (paths, path, counts.path_rounds, TOLERANCE, warm),
+        (f"{paths}, tightly", path, counts.tight_path_rounds, TIGHT, (BENCH, SKLEARN)),
     ):
         if count:
-            contenders = solvers(threads, tolerance, device, warm=warm)
+            every = solvers(threads, tolerance, device)
+            contenders = {which: every[which] for which in names}
             exact = partial(ours, EXACT, device)
             exact = exact if device == "cuda" else limited(exact, 1)
             row = on_problems(name, problems, test, count, tolerance, contenders, exact)
@@ -98,23 +109,16 @@ def drawn(
     return sets, test
 
 
-def solvers(threads: int, tolerance: float, device: str, *, warm: bool) -> dict[str, Solver]:
-    """By name; `warm` adds scikit-learn with each path's fits started from the one before.
-
-    Beside a GPU scikit-learn has one thread, which it is the faster with.
-    """
+def solvers(threads: int, tolerance: float, device: str) -> dict[str, Solver]:
+    """By name, all that there are."""
     we, they = partial(ours, tolerance, device), partial(theirs, tolerance)
-    if device == "cuda":
-        return {"bench": we, "scikit-learn, 1 thread": limited(they, 1)}
-    found: dict[str, Solver] = {
-        "bench": limited(we, threads),
-        "bench, 1 thread": limited(we, 1),
-        "scikit-learn": limited(they, threads),
-        "scikit-learn, 1 thread": limited(they, 1),
+    return {
+        BENCH: we if device == "cuda" else limited(we, threads),
+        BENCH_ONE: limited(we, 1),
+        SKLEARN_ALL: limited(they, threads),
+        SKLEARN: limited(they, 1),
+        SKLEARN_WARM: limited(partial(theirs_warm, tolerance), 1),
     }
-    if warm:
-        found["scikit-learn, warm start, 1 thread"] = limited(partial(theirs_warm, tolerance), 1)
-    return found
 
 
 def ours(tolerance: float, device: str, problems: Sequence[Problem]) -> list[Fit]:
