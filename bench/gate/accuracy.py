@@ -15,7 +15,7 @@ from bench.gate.rows import Couple
 from bench.gate.verdict import Verdict
 from bench.stats import LEVEL, Comparison, Components, compare, holm
 from bench.store import Items, Store
-from bench.store.predictions import values_of
+from bench.store.predictions import TRANSCRIPTS, values_of
 
 _ROUNDING = 1e-12
 
@@ -71,12 +71,21 @@ def read(couple: Couple, baseline: Store, candidate: Store) -> Scores:
         for items in (ours, theirs):
             if not np.array_equal(items.true, truth):
                 raise DifferentItemsError
-        agree = agree and np.array_equal(ours.predicted, theirs.predicted)
+        agree = agree and alike(ours, theirs)
         values[before.draw].append(np.array([_values(metric, ours), _values(metric, theirs)]))
     if agree:
         return _same(metric, couple.cells)
     by_draw = over_seeds(values)
     return paired(metric, by_draw[:, 0], by_draw[:, 1])
+
+
+def alike(one: Items, other: Items) -> bool:
+    """Whether every prediction is the same: its class, or of a transcript what is wrong in words
+    and in characters; probabilities may differ."""
+    same = np.array_equal(one.predicted, other.predicted)
+    if one.classes == TRANSCRIPTS:
+        same = same and np.array_equal(one.p_predicted, other.p_predicted)
+    return same
 
 
 def paired(metric: str, before: NDArray[np.float64], after: NDArray[np.float64]) -> Scores:

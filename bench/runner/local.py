@@ -212,11 +212,8 @@ class LocalEngine:
         if known is not None and known.failure is None:
             return known
         failure = Failure(kind=kind, message=why, tail=tail)
-        while True:
-            attempt = self._store.next_attempt(job.cell.run_id)
-            record = failed(job.cell, attempt, self.device, failure)
-            if self._store.add(record):
-                return record
+        attempt = self._store.next_attempt(job.cell.run_id)
+        return self._store.append(failed(job.cell, attempt, self.device, failure))
 
     def _spawn(self, i: int) -> WorkerProcess:
         threads = _threads(self.slots) if self.slots > 1 else None

@@ -60,7 +60,7 @@ def divide(labelled: Split, extra: int, rare_rule: RareRule, draw: int) -> Divis
     """Divide the labelled items; the last `extra` of them are for validation alone.
 
     Few labels a class: cross-validation inside them.  Many: one fold is held out.
-    Groups are not torn apart.  A class with one label leaves nothing to choose by.
+    Groups are not torn apart.  A class with one label, or one group, leaves nothing to choose by.
     """
     n = len(labelled) - extra
     if extra:
@@ -73,10 +73,11 @@ def divide(labelled: Split, extra: int, rare_rule: RareRule, draw: int) -> Divis
     if rare_rule is RareRule.TRAIN_ONLY:
         rare = {int(c): int(m) for c, m in enumerate(counts) if 0 < m < RARE}
     common = np.flatnonzero(~np.isin(labelled.targets, list(rare)))
-    smallest = int(np.bincount(labelled.targets[common])[np.unique(labelled.targets[common])].min())
-    folds = min(FOLDS, smallest)
+    smallest = min((m for c, m in enumerate(counts.tolist()) if m and c not in rare), default=0)
+    apart = FOLDS if labelled.groups is None else len(np.unique(labelled.groups[common]))
+    folds = min(FOLDS, smallest, apart)
     if folds < 2:
-        return Division((), "none: a class has one label", rare)
+        return Division((), f"none: {_too_few(smallest)}", rare)
     always = np.setdiff1d(np.arange(n), common)
     pairs = tuple(
         (np.concatenate([common[train], always]), common[held])
@@ -85,6 +86,12 @@ def divide(labelled: Split, extra: int, rare_rule: RareRule, draw: int) -> Divis
     if smallest < CROSS_VALIDATE_BELOW and n < SMALL:
         return Division(pairs, f"{folds}-fold", rare)
     return Division(pairs[:1], f"1 of {folds} folds held out", rare)
+
+
+def _too_few(smallest: int) -> str:
+    if smallest == 0:
+        return f"every class has fewer than {RARE} labels"
+    return "a class has one label" if smallest == 1 else "all labels are in one group"
 
 
 def _unbalanced(labelled: Split, draw: int) -> Division:

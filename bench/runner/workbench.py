@@ -21,7 +21,7 @@ from bench.core.backbone import (
     Weights,
 )
 from bench.core.cell import Cell
-from bench.core.errors import NotApplicableError
+from bench.core.errors import DataError, NotApplicableError
 from bench.core.identity import digest, generator, item_digest
 from bench.core.record import Extraction
 from bench.core.suite import Precision
@@ -125,10 +125,15 @@ class Workbench:
         """The cell's task with its data, checked.
 
         Raises:
-            DataError: if the data do not have what the task needs.
+            DataError: if the data do not have what the task needs, or are not those of the cell.
         """
         if cell.fingerprint not in self._loaded:
             task = tasks.build(cell.task, Path(cell.folder), cell.pins)
+            if task.spec.fingerprint != cell.fingerprint:
+                raise DataError(
+                    f"task {task.spec.name!r}: its data have changed since this run was planned; "
+                    "start it again"
+                )
             splits = task.load()
             tasks.check(splits, task.spec)
             self._loaded.clear()  # cells come ordered by task: one is enough

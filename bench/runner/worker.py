@@ -129,14 +129,13 @@ def run_cell(cell: Cell, bench: Workbench, store: Store, *, halvings: int = 0) -
         data = to_bytes(kept(result))
         record = dataclasses.replace(result.record, predictions=hashlib.sha256(data).hexdigest())
         store.add_probabilities(record, _probabilities(result))
-        store.add(record, data)
+        record = store.append(record, data)
     except (StoreError, EOFError, BrokenPipeError, ConnectionResetError):
         raise  # the launcher is gone, which is no fault of the cell's
     except Exception as error:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise DiskFullError(f"{error.filename or 'the cache'}: {error.strerror}") from error
-        record = failed(cell, attempt, bench.device, failure_of(error))
-        store.add(record)
+        record = store.append(failed(cell, attempt, bench.device, failure_of(error)))
     shutil.rmtree(bench.scratch(cell.run_id), ignore_errors=True)  # a result needs no way back
     return record
 

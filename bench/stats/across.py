@@ -12,7 +12,7 @@ from scipy.special import ndtr, stdtrit
 
 from bench.stats.anova import FLAT, Values
 from bench.stats.components import ALPHA
-from bench.stats.intervals import Bounds, none_in
+from bench.stats.intervals import Bounds, length, none_in
 
 Better: TypeAlias = NDArray[np.bool_]
 
@@ -145,7 +145,7 @@ def over_tasks(by_task: Values, bounds: Bounds | None = None, seed: int = 0) -> 
     low, high = expanded(draws, tasks)
     size = np.maximum(np.abs(by_task).max(axis=1), 1.0)
     same = np.ptp(by_task, axis=1) <= FLAT * size
-    reach = none_in(tasks) * (bounds[1] - bounds[0] if bounds else 1.0)
+    reach = none_in(tasks) * length(bounds)
     low, high = np.where(same, mean - reach, low), np.where(same, mean + reach, high)
     if bounds:
         low, high = np.maximum(low, bounds[0]), np.minimum(high, bounds[1])

@@ -53,6 +53,10 @@ class Estimate:
         return float(np.sqrt(self.parts.variance))
 
 
+_SHARES: tuple[Bounds, ...] = ((0.0, 1.0), (-np.inf, 1.0))
+"""Bounds of metrics that count hits where their values are 0/1: a transcript of one word, too."""
+
+
 def two_way(values: ArrayLike, bounds: Bounds | None = None) -> Estimate:
     """Mean of `(D, N)` per-item values, the same N test items in each of D draws.
 
@@ -65,10 +69,10 @@ def two_way(values: ArrayLike, bounds: Bounds | None = None) -> Estimate:
     No interval has width zero. Where all values are equal, or 0/1 values come nearer to
     0 or 1 than N items can resolve, it reaches as far as the exact interval of no
     event in N items, `1 - 0.025 ** (1 / N)` (about 3.7 / N: a two-sided rule of three),
-    times the length of `bounds` where they are given.
+    times the length of `bounds` where they are given and finite.
 
     `bounds` are the metric's smallest and largest value: the interval is clipped there.
-    0/1 values count as hits and misses under the bounds (0, 1), and not elsewhere:
+    0/1 values count as hits and misses under the bounds (0, 1) and (-inf, 1), and not elsewhere:
     differences may be 0/1 by chance.
 
     Raises:
@@ -77,7 +81,7 @@ def two_way(values: ArrayLike, bounds: Bounds | None = None) -> Estimate:
     x = matrix(values)
     draws, items = x.shape
     mean, found = float(x.mean()), squares(x)
-    share = bounds == (0.0, 1.0) and binary(x)
+    share = bounds in _SHARES and binary(x)
     parts = components(found)
     half, least = float(parts.half()), _least(x, mean, bounds, share=share)
     if least > half:
@@ -113,12 +117,13 @@ def components(found: Squares) -> Components:
     )
 
 
-def combine(estimates: Sequence[Estimate]) -> Estimate:
+def combine(estimates: Sequence[Estimate], bounds: Bounds | None = None) -> Estimate:
     """The mean over tasks that are fixed: the variances of each kind add up over the tasks.
 
     Those of draws, and those of items, have the degrees of freedom of Satterthwaite
     (Biometrics Bulletin 2, 1946): k tasks say more of the draws than one does. The tasks
     are not a sample of tasks: the interval says nothing about one that is not among them.
+    It is clipped to `bounds`, those of every task's metric.
 
     Raises:
         ValueError: if there is no estimate.
@@ -138,11 +143,14 @@ def combine(estimates: Sequence[Estimate]) -> Estimate:
     )
     mean = float(np.mean([e.mean for e in estimates]))
     half = float(total.half())
+    low, high = (mean - half, mean + half)
+    if bounds:
+        low, high = max(low, bounds[0]), min(high, bounds[1])
     one_draw = any(e.draws == 1 for e in estimates)
     return Estimate(
         mean=mean,
-        low=mean - half,
-        high=mean + half,
+        low=low,
+        high=high,
         parts=total,
         draws=min(e.draws for e in estimates),
         items=sum(e.items for e in estimates),
@@ -166,11 +174,17 @@ def none_in(items: int) -> float:
     return float(1 - _TAIL ** (1 / items))
 
 
+def length(bounds: Bounds | None) -> float:
+    """From a metric's smallest value to its largest; 1 where that is not known, or not finite."""
+    found = bounds[1] - bounds[0] if bounds else 1.0
+    return found if np.isfinite(found) else 1.0
+
+
 def _least(x: Values, mean: float, bounds: Bounds | None, *, share: bool) -> float:
     """Half of the shortest interval that so many items can give."""
     edge = none_in(x.shape[1])
     if flat(x):
-        return edge * (bounds[1] - bounds[0] if bounds else 1.0)
+        return edge * length(bounds)
     return edge - min(mean, 1 - mean) if share else 0.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 from bench.core.errors import DiskFullError, StoreError
@@ -42,7 +42,7 @@ def _written(folder: Path, data: bytes) -> str:
         OSError: if it cannot be written, or not all of it was (a disk may say so without an error).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
+    handle, temporary = created(folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -53,6 +53,13 @@ def _written(folder: Path, data: bytes) -> str:
         os.unlink(temporary)  # noqa: PTH108
         raise
     return temporary
+
+
+def created(folder: Path) -> tuple[int, str]:
+    """A new temporary file, open for writing, and its path; who may read it is the umask's to say,
+    as folders are shared (`tempfile` would make it its owner's alone)."""
+    temporary = f"{folder}/{TEMPORARY}{uuid.uuid4().hex}"
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), temporary
 
 
 def _require_whole(written: int, wanted: int) -> None:
@@ -85,7 +92,6 @@ def replace(path: Path, data: bytes) -> None:
     try:
         temporary = _written(path.parent, data)
         try:
-            os.chmod(temporary, 0o644)  # noqa: PTH101 -- a published file; mkstemp makes it private
             os.replace(temporary, path)  # noqa: PTH105
         except OSError:
             os.unlink(temporary)  # noqa: PTH108

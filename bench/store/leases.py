@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +24,7 @@ import psutil
 from filelock import FileLock
 
 from bench.core.errors import StoreError
-from bench.store.files import unwritable
+from bench.store.files import created, unwritable
 
 SECONDS_VALID = 60.0
 """Without being renewed; owners renew after a quarter of it."""
@@ -38,7 +37,7 @@ class Owner:
     """A launcher: its process, and when that started, since process ids come again."""
 
     token: str
-    machine: str  # of this boot: an id that says nothing about who or where
+    machine: str  # of this boot and pid namespace: an id that says nothing about who or where
     pid: int
     started: float
 
@@ -70,7 +69,7 @@ class Leases:
 
     def __init__(self, folder: Path, now: Now = time.time) -> None:
         self._path = folder / "leases.json"
-        self._lock = FileLock(folder / "leases.lock")
+        self._lock = FileLock(folder / "leases.lock", mode=0o666)  # whoever may enter the folder
         self._now, self._owner = now, Owner.here()
         self._held: set[str] = set()
         self._due = 0.0
@@ -150,7 +149,7 @@ class Leases:
         if not leases:  # takes no room, which a full disk has not
             self._path.unlink(missing_ok=True)
             return
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=self._path.parent)
+        handle, temporary = created(self._path.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(leases, file)
@@ -162,8 +161,10 @@ class Leases:
 
 
 def _machine() -> str:
-    """A name for this machine until it is started again."""
+    """A name for where process ids mean the same: this machine until it is started again, and of
+    it this container."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return f"{uuid.getnode():x}-{psutil.boot_time():.0f}"

@@ -7,7 +7,8 @@ from bench.store.records import Store
 
 
 def copy_final(source: Store, target: Store) -> None:
-    """Make `target` hold exactly the final records of `source`.
+    """Make `target` hold exactly the final records of `source`; what goes, goes last, so that
+    one that is interrupted has lost nothing.
 
     Raises:
         StoreError: if a record is damaged or the target cannot be written.
@@ -17,8 +18,8 @@ def copy_final(source: Store, target: Store) -> None:
     found = [
         (record, None if record.predictions is None else to_bytes(source.predictions(record)))
         for record in chosen
-    ]  # read whole before anything is removed: the target may be the source
-    target.prune(set())
+    ]  # read whole before anything is written: the target may be the source
     for record, data in found:
-        target.add(record, data)
+        target.put(record, data)
+    target.prune({(record.run_id, record.attempt) for record in chosen})
     target.write_suite(suite)

@@ -3,7 +3,7 @@
     <folder>/suite.json                      name and version of the suite, the order of its rows
     <folder>/records/<run_id>.<attempt>.json
     <folder>/predictions/<sha256>.safetensors
-    <folder>/probabilities/<run_id>.<attempt>.safetensors   (live runs only)
+    <folder>/probabilities/<run_id>.<predictions, 16 digits>.safetensors   (live runs only)
 
 A record is committed by linking a finished, synced temporary file to its name:
 it is there whole or not at all, and the first commit of a name wins.
@@ -11,6 +11,7 @@ it is there whole or not at all, and the first commit of a name wins.
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import hashlib
 import json
@@ -125,8 +126,28 @@ class Store:
             if hashlib.sha256(predictions).hexdigest() != record.predictions:
                 raise StoreError("a record must name its predictions by their digest")
             commit(self._predictions_path(hashlib.sha256(predictions).hexdigest()), predictions)
-        name = f"{record.run_id}.{record.attempt}.json"
-        return commit(self.folder / "records" / name, data)
+        return commit(self._record_path(record), data)
+
+    def append(self, record: Record, predictions: bytes | None = None) -> Record:
+        """Commit a record as the first attempt, from its own on, that nobody else has committed
+        meanwhile; the record with its number.
+
+        Raises:
+            As `add` does.
+        """
+        while not self.add(record, predictions):
+            record = dataclasses.replace(record, attempt=self.next_attempt(record.run_id))
+        return record
+
+    def put(self, record: Record, predictions: bytes | None = None) -> None:
+        """Write a record in place of what has its name: for a copy, whose source is elsewhere.
+
+        Raises:
+            As `add` does.
+        """
+        path, data = self._record_path(record), encode(record)
+        if not self.add(record, predictions) and path.read_bytes() != data:
+            replace(path, data)
 
     def add_probabilities(self, record: Record, data: bytes) -> None:
         """Keep full probabilities (validation and test) for stacking and distillation."""
@@ -187,11 +208,17 @@ class Store:
             if match := _NAME.match(name):
                 yield match[1], int(match[2]), name
 
+    def _record_path(self, record: Record) -> Path:
+        return self.folder / "records" / f"{record.run_id}.{record.attempt}.json"
+
     def _predictions_path(self, sha256: str) -> Path:
         return self.folder / "predictions" / f"{sha256}.safetensors"
 
     def _probabilities_path(self, record: Record) -> Path:
-        return self.folder / "probabilities" / f"{record.run_id}.{record.attempt}.safetensors"
+        """By what was predicted: another attempt may come to other predictions, and one that was
+        killed between its probabilities and its record has no number of its own."""
+        name = f"{record.run_id}.{(record.predictions or '')[:16]}.safetensors"
+        return self.folder / "probabilities" / name
 
 
 @contextmanager

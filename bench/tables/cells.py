@@ -22,8 +22,8 @@ def metric_words(metric: str) -> str:
 
 
 def is_share(metric: str) -> bool:
-    """Whether a metric (or each of a mean's) goes from 0 to 1, and is written in percent."""
-    return all(BOUNDS.get(part) == (0.0, 1.0) for part in metric.split(" / "))
+    """Whether a metric (or each of a mean's) is a share, or one less a rate, written in percent."""
+    return all(part in BOUNDS and part != "kappa" for part in metric.split(" / "))
 
 
 def with_interval(found: Estimate | None, metric: str) -> str:

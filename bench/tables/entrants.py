@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ BOUNDS: dict[str, Bounds] = {
     "macro_f1": (0.0, 1.0),
     "balanced_accuracy": (0.0, 1.0),
     "kappa": (-1.0, 1.0),
-    "word_accuracy": (0.0, 1.0),
-    "char_accuracy": (0.0, 1.0),
+    "word_accuracy": (-math.inf, 1.0),  # where more is said than there was
+    "char_accuracy": (-math.inf, 1.0),
 }
 """Smallest and largest value of each metric."""
 

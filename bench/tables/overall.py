@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bench.stats import Estimate, Spread, across, combine, elo, rated
+from bench.tables.entrants import BOUNDS
 from bench.tables.front import Better
 from bench.tables.problem import Problem
 from bench.tables.rows import Row
@@ -151,12 +152,13 @@ def _of_entrant(found: Mapping[Problem, Row], problems: Sequence[Problem]) -> Ov
     missing = tuple(problem.title for problem in problems if problem not in there)
     one = next(iter(found.values()))
     values = [row.value for row in there.values() if row.value is not None]
+    bounds = {BOUNDS.get(problem.metric) for problem in problems}
     return Overall(
         modality=one.problem.modality,
         backbone=one.backbone,
         method=one.method,
         metric=" / ".join(sorted({problem.metric for problem in problems})),
-        value=None if missing else combine(values),
+        value=None if missing else combine(values, bounds.pop() if len(bounds) == 1 else None),
         tasks=len(there),
         missing=missing,
         run_ids=tuple(run for problem in sorted(there) for run in there[problem].run_ids),

@@ -182,6 +182,7 @@ def _settings(entry: TaskEntry, modality: Modality) -> dict[str, object]:
         target = {"transcript": entry.transcript}
     columns = columns_of(entry, modality)
     parts = {column.modality.value: column.name for column in columns}
+    names = dict(entry.class_names)  # methods read them: zero-shot, prompt
     return {
         "reader": READER_VERSION,
         "modality": modality.value,
@@ -191,6 +192,7 @@ def _settings(entry: TaskEntry, modality: Modality) -> dict[str, object]:
         "group": entry.group,
         "time": entry.time,
         "test_share": entry.test_share if fixed else None,
+        **({"class_names": names} if names else {}),
     }
 
 

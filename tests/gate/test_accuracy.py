@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.gate.accuracy import Scores, judge, paired
+from bench.core.transcripts import Edits
+from bench.gate.accuracy import Scores, alike, judge, paired
 from bench.stats import two_way
+from bench.store import items_of_edits
 from tests.gate.planted import DISCORDANCE, family, rates
 
 SHARED = (0.0, 0.5)
@@ -112,3 +114,13 @@ def test_a_row_that_is_the_same_is_not_judged():
     same = Scores(metric="a", before=1, after=1, draws=1, items=1, compared=None, parts=None)
     with pytest.raises(ValueError, match="without differences"):
         judge([same], 0.01)
+
+
+def test_transcripts_are_the_same_only_where_their_characters_are_too():
+    words, chars = np.array([2, 3]), np.array([9, 12])
+    one, other = (
+        items_of_edits(Edits(np.array([1, 1]), words, np.array(errors), chars))
+        for errors in ([1, 2], [7, 2])
+    )
+    assert alike(one, one)
+    assert not alike(one, other)

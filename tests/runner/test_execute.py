@@ -9,7 +9,7 @@ import pytest
 
 from bench import backbones, methods, tasks
 from bench.assets import Lock, pin
-from bench.core.errors import DivergedError
+from bench.core.errors import DataError, DivergedError
 from bench.core.method import MethodSpec, Needs
 from bench.core.predictions import ClassPredictions
 from bench.core.record import Status
@@ -146,6 +146,12 @@ def test_energy_is_of_the_phases_where_a_counter_tells(tmp_path, workbench):
     store = Store(tmp_path / "runs")
     store.add(record)
     assert store.records()[0].energy_joules == record.energy_joules
+
+
+def test_data_that_are_no_longer_those_of_the_plan_are_not_scored(workbench):
+    (cell,) = plan_of(digits()).cells
+    with pytest.raises(DataError, match="have changed since this run was planned"):
+        execute(dataclasses.replace(cell, fingerprint="0" * 64), 1, workbench)
 
 
 class TenSeconds(EnergyWindow):

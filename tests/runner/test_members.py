@@ -95,7 +95,8 @@ def again(outcome, tmp_path, method="both"):
 
 
 def file_of(outcome, record):
-    return outcome.folder / "probabilities" / f"{record.run_id}.{record.attempt}.safetensors"
+    name = f"{record.run_id}.{record.predictions[:16]}.safetensors"
+    return outcome.folder / "probabilities" / name
 
 
 def test_members_predictions_are_looked_up(run, fits, tmp_path):

@@ -144,3 +144,19 @@ def test_a_trial_of_a_batch_is_charged_its_share(digits):
 def test_where_every_fit_fails_the_reason_is_told(digits, solver):
     with pytest.raises(DivergedError, match="refused"):
         chosen(digits, space(solver=solver), Pixels(refused=60))  # three folds of four
+
+
+@pytest.mark.parametrize(("groups", "folds"), [(1, 0), (2, 2), (3, 3), (9, 4)])
+def test_there_are_no_more_folds_than_groups(groups, folds):
+    of = np.arange(36) % groups
+    found = divide(split(np.arange(36) // 18, of), 0, RareRule.ERROR, 0)
+    assert len(found.pairs) == folds or (folds and found.label == f"1 of {folds} folds held out")
+    for train, held in found.pairs:
+        assert len(held)
+        assert not set(of[train]) & set(of[held])
+
+
+def test_where_every_class_is_rare_there_is_nothing_to_choose_by():
+    found = divide(split([0, 1, 2, 0, 1, 2]), 0, RareRule.TRAIN_ONLY, 0)
+    assert (found.pairs, found.rare) == ((), {0: 2, 1: 2, 2: 2})
+    assert found.label == "none: every class has fewer than 3 labels"

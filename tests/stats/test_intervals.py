@@ -181,3 +181,18 @@ def test_one_task_combines_to_itself():
 def test_nothing_combines_to_an_error():
     with pytest.raises(ValueError, match="no estimates"):
         combine([])
+
+
+def test_a_metric_without_a_smallest_value_keeps_its_lower_end():
+    rng = np.random.default_rng(0)
+    below = two_way(1 - rng.poisson(2.0, size=(2, 300)).astype(float), (-np.inf, 1.0))
+    assert below.low < -1.5 < below.mean < below.high
+    hits = rng.integers(2, size=(1, 50)).astype(float)
+    assert two_way(hits, (-np.inf, 1.0)) == two_way(hits, SHARE)
+    assert two_way(np.ones((1, 50)), (-np.inf, 1.0)).low == pytest.approx(0.025**0.02)
+
+
+def test_a_mean_over_tasks_is_clipped_where_their_metric_ends():
+    high = [two_way(np.array([[1.0] * 99 + [0.0]]), SHARE) for _ in range(2)]
+    assert combine(high).high > 1
+    assert combine(high, SHARE).high == 1

@@ -3,15 +3,17 @@
 import dataclasses
 import gc
 import json
+import os
 
 import numpy as np
 import pytest
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from bench.core.errors import StoreError, UnstorableError
 from bench.core.record import SCHEMA, Failure, Status
 from bench.store import Store, codec, copy_final
 from bench.store.codec import decode, encode
+from bench.store.leases import Leases
 from bench.store.predictions import from_bytes
 from tests.store_kit import PROVENANCE, predictions, record, with_predictions
 
@@ -186,3 +188,57 @@ def test_reading_leaves_the_collector_as_it_was(tmp_path):
     with pytest.raises(StoreError, match="damaged"):
         store.records()
     assert gc.isenabled()
+
+
+def test_what_another_launcher_commits_meanwhile_costs_no_result(tmp_path):
+    store = Store(tmp_path)
+    made, data = with_predictions()
+    failure = Failure(kind="killed", message="")
+    store.add(record(status=Status.FAILED, failure=failure, metrics={}))  # under the number of ours
+    added = store.append(made, data)
+    assert (added.attempt, store.final()) == (2, [added])
+    assert store.append(made, data).attempt == 3
+
+
+def test_probabilities_are_of_one_attempt_even_where_one_was_killed_before_its_record(tmp_path):
+    store = Store(tmp_path)
+    killed, _ = with_predictions()
+    store.add_probabilities(killed, save({"test": np.zeros((5, 2))}))
+    again = dataclasses.replace(killed, predictions="2" * 64)
+    store.add_probabilities(again, save({"test": np.ones((5, 2))}))
+    assert store.probabilities(again)["test"].all()
+
+
+def test_publishing_that_is_interrupted_loses_nothing(tmp_path, monkeypatch):
+    here = Store(tmp_path)
+    made = [with_predictions(run_id=digit * 64)[0] for digit in "123"]
+    data = with_predictions()[1]
+    for one in made:
+        here.add(one, data)
+    here.write_suite({"name": "s", "cells": [one.run_id for one in made], "device": "cpu"})
+    put, left = Store.put, iter([True])
+
+    def until_now(store, *what):
+        if not next(left, False):
+            raise KeyboardInterrupt
+        put(store, *what)
+
+    monkeypatch.setattr(Store, "put", until_now)
+    with pytest.raises(KeyboardInterrupt):
+        copy_final(here, here)
+    assert here.records() == made
+    assert all(len(here.predictions(one)) == 5 for one in made)
+
+
+def test_whoever_may_read_the_folder_may_read_what_is_in_it(tmp_path):
+    before = os.umask(0o022)
+    try:
+        store = Store(tmp_path)
+        store.add(*with_predictions())
+        store.write_suite({"name": "s"})
+        Leases(tmp_path).claim(["1" * 64])
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.*")}
+    finally:
+        os.umask(before)
+    assert modes.pop("leases.lock") == 0o666  # is written by all who share the folder
+    assert set(modes.values()) == {0o644}

@@ -63,6 +63,8 @@ def test_the_fingerprint_holds_what_decides_the_splits(tmp_path: Path) -> None:
     assert make(tmp_path, uri, test_share=0.5).spec.fingerprint != base
     assert make(tmp_path, uri, group="who").spec.fingerprint != base
     assert make(tmp_path, uri, label="who").spec.fingerprint != base
+    named = make(tmp_path, uri, class_names={"a": "apple"}).spec.fingerprint
+    assert len({base, named, make(tmp_path, uri, class_names={"a": "ape"}).spec.fingerprint}) == 3
     (tmp_path / "mine.csv").write_text("text,label,who\n" + TWO.replace("\n", ",y\n"))
     assert make(tmp_path, uri).spec.fingerprint != base
 
