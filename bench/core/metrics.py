@@ -6,6 +6,10 @@ balanced accuracy) the first-order influence of each item added to the metric
 (the infinitesimal jackknife; Efron & Tibshirani, An Introduction to the
 Bootstrap, 1993, ch. 21).  Variances and paired differences over items and draws
 are then the same computation for every metric.
+
+In a class of one item every recall is 0 or 1, and no item would have an influence on it: to find
+influences, not the metric, each class has two hits and two misses more than were seen (Agresti &
+Coull, The American Statistician 52, 1998; docs/adr/0003-intervals.md has what it does).
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import UserError, did_you_mean
+
+MORE_HITS, MORE_ITEMS = 2, 4
+"""What a class has beyond what was seen, where influences are found."""
 
 Classes = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -66,15 +73,14 @@ def _macro_f1(of: Counts) -> Values:
     size = np.where(present, both, 1)
     f1 = 2.0 * of.hits / size
     weight = np.where(present, 1.0 / size, 0.0)  # of one item in its class
-    loss = f1 * weight
+    loss = 2.0 * (of.hits + MORE_HITS) / (size + 2 * MORE_ITEMS) * weight
     count = max(int(np.count_nonzero(present)), 1)
     values: Values = (2.0 * weight).take(of.true)  # the gain of a hit
     values *= of.hit
     values -= loss.take(of.true) + loss.take(of.predicted)
     values *= len(of.true)
     values /= count
-    values += f1.sum() / count
-    return values
+    return _with_mean(values, f1.sum() / count)
 
 
 def _balanced_accuracy(of: Counts) -> Values:
@@ -83,12 +89,18 @@ def _balanced_accuracy(of: Counts) -> Values:
     support = np.where(present, of.of_true, 1)
     recall = of.hits / support
     count = max(int(np.count_nonzero(present)), 1)
-    values: Values = of.hit - recall.take(of.true)
+    values: Values = of.hit - ((of.hits + MORE_HITS) / (support + MORE_ITEMS)).take(of.true)
     values *= len(of.true)
     values /= support.take(of.true)
     values /= count
-    values += recall[present].sum() / count
-    return values
+    return _with_mean(values, recall[present].sum() / count)
+
+
+def _with_mean(influences: Values, metric: float) -> Values:
+    """The influences moved so that their mean is the metric."""
+    if len(influences):
+        influences += metric - influences.mean()
+    return influences
 
 
 def _kappa(of: Counts) -> Values:
