@@ -24,6 +24,7 @@ from bench.backbones.attention import (
     varlen_kernel,
 )
 from bench.backbones.loops import Norm, activating, attending, norming
+from bench.measure import Fusion
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,6 +70,12 @@ class Fused:
         self._loop = attending(self._words, self.heads)
         self.varlen = self._kernel is not None
         make = _layer if backend is None else _compiled(backend)
+        up = model.encoder.layer[0].intermediate.dense.weight
+        self.fusion = Fusion(
+            projections=True,
+            activation=_within_product(up, backend),
+            norm=backend is not None or norming(*_pair(embeddings.LayerNorm), eps) is not None,
+        )
         self._layers = [make(layer, eps) for layer in model.encoder.layer]
 
     def __call__(
@@ -248,6 +255,15 @@ def _compiled(backend: str) -> Callable[[Any, float], Layer]:
 
 def _pair(layer: Any) -> Pair:
     return layer.weight.detach(), layer.bias.detach()
+
+
+def _within_product(weight: Tensor, backend: str | None) -> bool:
+    """Whether GELU is done by the product before it."""
+    import torch
+
+    if weight.device.type == "cuda":
+        return weight.dtype in {torch.bfloat16, torch.float16}
+    return backend is None and _packed(weight) is not None and activating(weight) is None
 
 
 def _product(weight: Tensor, bias: Tensor, after: str) -> Product:

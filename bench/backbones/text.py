@@ -30,6 +30,7 @@ from bench.core.backbone import (
 from bench.core.identity import digest
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Input, Modality
+from bench.measure import Fusion
 
 MOST_OF_A_TOKENIZER = 100_000_000
 """Bytes; a larger file of a model's folder is something else."""
@@ -106,6 +107,11 @@ class TextEncoder:
 
     def module(self) -> Any:
         return self._model
+
+    @property
+    def fusion(self) -> Fusion | None:
+        """What the packed forward pass does in one; None where it is the module's own."""
+        return None if self._fused is None else self._fused.fusion
 
     def compile(self, backend: str) -> None:
         """The packed forward pass, or the module's own; see `bench.backbones.compiled`."""

@@ -19,7 +19,10 @@ from bench.measure.environment import likely_device, packages, provenance
 from bench.measure.interleaved import Interleaved, interleave
 from bench.measure.launches import Launches, count_launches
 from bench.measure.limits import (
+    EAGER,
+    FUSED,
     Encoder,
+    Fusion,
     Limit,
     Roof,
     Utilisation,
@@ -30,6 +33,8 @@ from bench.measure.memory import Peak, bytes_peak, peak, reset_peak
 from bench.measure.timing import RULE, Rate, Stopped, StopRule, Timing, measure
 
 __all__ = [
+    "EAGER",
+    "FUSED",
     "RULE",
     "Ceiling",
     "Clock",
@@ -38,6 +43,7 @@ __all__ = [
     "Energy",
     "EnergyWindow",
     "EventClock",
+    "Fusion",
     "Interleaved",
     "Launches",
     "Limit",

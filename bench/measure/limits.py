@@ -11,6 +11,21 @@ from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fusion:
+    """What of a layer is one pass over memory: `projections` to queries, keys and values together,
+    the `activation` with the product before it, `norm` with its residual.
+    """
+
+    projections: bool = False
+    activation: bool = False
+    norm: bool = False
+
+
+EAGER = Fusion()
+FUSED = Fusion(projections=True, activation=True, norm=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
     """Shape of a transformer encoder: layers L, width d and feed-forward width f (4d unless given).
 
@@ -53,18 +68,19 @@ class Encoder:
         """
         return sum(int(n) * self.flops_per_token(int(n)) for n in lengths)
 
-    def bytes_per_token(self, *, bytes_per_value: int = 2, fused: bool = False) -> float:
+    def bytes_per_token(self, *, bytes_per_value: int = 2, fusion: Fusion = EAGER) -> float:
         """Estimate of the bytes that one token's activations move to and from device memory.
 
         A layer in eager mode reads and writes 24d + 4f values: Q, K, V 3 + 3, attention
         3 + 1 (in one kernel, which keeps its scores to itself), its output 1 + 1, add and
         norm 3 + 2, twice, feed-forward 1 + f, activation f + f, and f + 1. So 40d where
-        f = 4d, 80d bytes at two bytes a value. `fused` has 18d + 2f (52d bytes): one
-        product for Q, K, V (1 + 3), the activation inside its product, add and norm in one
-        (2 + 1). Weights are left out: a batch of thousands of tokens shares them.
+        f = 4d, 80d bytes at two bytes a value. One product for Q, K, V has 1 + 3, an activation
+        inside its product nothing, add and norm in one 2 + 1: all three 18d + 2f (52d bytes).
+        Weights are left out: a batch of thousands of tokens shares them.
         """
         d, f = self.width, self.inner
-        values = 18 * d + 2 * f if fused else 24 * d + 4 * f
+        values = 24 * d + 4 * f
+        values -= 2 * d * fusion.projections + 2 * f * fusion.activation + 4 * d * fusion.norm
         return float(self.layers * values * bytes_per_value)
 
 

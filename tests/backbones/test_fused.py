@@ -18,8 +18,10 @@ from transformers import (
 
 from bench.backbones.attention import by_length, over_all, varlen_kernel
 from bench.backbones.fused import fuse
+from bench.backbones.loops import activating
 from bench.backbones.pooling import pool_groups, pool_packed
 from bench.core.backbone import Pooling
+from bench.measure import Fusion
 
 SMALL = {
     "vocab_size": 50,
@@ -150,6 +152,23 @@ def test_compiled_it_is_the_same(kind):
         compiled, usual = fuse(model, "eager"), fuse(model)
         for groups, some in ((GROUPS, ids), (GROUPS[:2], ids[:61])):
             np.testing.assert_allclose(compiled(some, groups), usual(some, groups), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_it_tells_which_steps_are_one(dtype):
+    """By the operators that run; a loop of this project's is none of them."""
+    model = made("bert").to(dtype)
+    forward = fuse(model)
+    with torch.inference_mode(), torch.profiler.profile() as trace:
+        forward(torch.cat(tokens()), GROUPS)
+    ran = {event.key for event in trace.key_averages()}
+    assert forward.fusion.projections
+    assert ("aten::layer_norm" in ran) == (not forward.fusion.norm)
+    loop = activating(model.encoder.layer[0].intermediate.dense.weight)
+    inside = "mkldnn::_linear_pointwise" in ran and loop is None
+    assert forward.fusion.activation == inside
+    assert not (inside and "aten::gelu" in ran)
+    assert fuse(model, "eager").fusion == Fusion(projections=True, norm=True)
 
 
 @pytest.mark.gpu

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.measure import Encoder, Limit, Roof, utilisation, vit_flops
+from bench.measure import EAGER, FUSED, Encoder, Fusion, Limit, Roof, utilisation, vit_flops
 
 BERT = Encoder(layers=12, width=768)
 MINILM = Encoder(layers=6, width=384)
@@ -57,10 +57,13 @@ def test_matrix_products_done_one_by_one_are_the_formula():
     )
 
 
-@pytest.mark.parametrize(("fused", "times"), [(False, 80), (True, 52)])
-def test_traffic_of_a_token(fused, times):
-    assert MINILM.bytes_per_token(fused=fused) == times * 384 * 6
-    assert MINILM.bytes_per_token(fused=fused, bytes_per_value=4) == 2 * times * 384 * 6
+@pytest.mark.parametrize(
+    ("fusion", "times"),
+    [(EAGER, 80), (FUSED, 52), (Fusion(projections=True, activation=True), 60)],
+)
+def test_traffic_of_a_token(fusion, times):
+    assert MINILM.bytes_per_token(fusion=fusion) == times * 384 * 6
+    assert MINILM.bytes_per_token(fusion=fusion, bytes_per_value=4) == 2 * times * 384 * 6
 
 
 def test_full_speed_on_a_measured_card():
@@ -72,22 +75,22 @@ def test_full_speed_on_a_measured_card():
     assert per_second(MINILM) == pytest.approx(278_000, rel=0.005)
     wall = H100.bytes_per_second / MINILM.bytes_per_token()
     assert wall / 1e6 == pytest.approx(16, rel=0.03)
-    wall = H100.bytes_per_second / MINILM.bytes_per_token(fused=True)
+    wall = H100.bytes_per_second / MINILM.bytes_per_token(fusion=FUSED)
     assert wall / 1e6 == pytest.approx(25, rel=0.01)
 
 
 @pytest.mark.parametrize(
-    ("encoder", "fused", "limit"),
+    ("encoder", "fusion", "limit"),
     [
-        (MINILM, False, Limit.MEMORY), (MINILM, True, Limit.MEMORY),
-        (BERT, False, Limit.MEMORY), (BERT, True, Limit.COMPUTE),
+        (MINILM, EAGER, Limit.MEMORY), (MINILM, FUSED, Limit.MEMORY),
+        (BERT, EAGER, Limit.MEMORY), (BERT, FUSED, Limit.COMPUTE),
     ],
 )  # fmt: skip
-def test_which_wall_an_encoder_meets_first(encoder, fused, limit):
+def test_which_wall_an_encoder_meets_first(encoder, fusion, limit):
     found = utilisation(
         seconds=1.0,
         flops=1e6 * encoder.flops_per_token(128),
-        bytes_moved=1e6 * encoder.bytes_per_token(fused=fused),
+        bytes_moved=1e6 * encoder.bytes_per_token(fusion=fusion),
         roof=H100,
     )
     assert found.limit is limit

@@ -23,7 +23,7 @@ from bench.core.registry import Registry
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Modality, Split, Splits, TaskSpec
 from bench.extract import Budgets, Sweep, extract
-from bench.measure import Encoder, StopRule, WallClock
+from bench.measure import FUSED, Encoder, StopRule, WallClock
 from bench.runner.doctor import report as doctor
 from bench.runner.throughput import run as module
 from bench.runner.throughput.budget import find_budget
@@ -359,12 +359,12 @@ def test_flops_of_known_architectures():
     """docs: BERT-base has 175 MFLOP a token at 128; wav2vec 2.0 leaves 49 frames of a second."""
 
     class Fake:
-        packs, tokenizer, spec = True, "", BERT_BASE.spec
+        packs, tokenizer, spec, fusion = True, "", BERT_BASE.spec, FUSED
 
         def module(self):
             return type("Model", (), {"config": BertConfig()})
 
-    cost = cost_of(Fake(), None, 768, Precision.BF16, "cpu")
+    cost = cost_of(Fake(), None, 768, Precision.BF16)
     assert cost.mean(np.array([128, 128]), cost.flops) / 128 == pytest.approx(174.6e6, rel=1e-3)
     assert cost.mean(np.array([10]), cost.bytes_moved) == 10 * 12 * 52 * 768
     flops, frames = convolutions(Wav2Vec2Config(), 16_000)

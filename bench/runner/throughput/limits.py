@@ -15,7 +15,17 @@ from bench.core.backbone import Backbone
 from bench.core.errors import NotApplicableError
 from bench.core.suite import Precision
 from bench.core.task import Modality
-from bench.measure import Ceiling, Encoder, Roof, Shape, Timing, measure, utilisation, vit_flops
+from bench.measure import (
+    Ceiling,
+    Encoder,
+    Fusion,
+    Roof,
+    Shape,
+    Timing,
+    measure,
+    utilisation,
+    vit_flops,
+)
 from bench.measure.ceiling import torch_dtype
 from bench.measure.device_clock import Stopwatch
 from bench.measure.timing import StopRule
@@ -59,7 +69,6 @@ def cost_of(
     batch: Any,
     width: int,
     precision: Precision,
-    device: str,
     *,
     compiled: bool = False,
 ) -> Cost:
@@ -80,9 +89,9 @@ def cost_of(
             flops=(lambda units: units * flops) if flops else None,
         )
     size = 4 if precision is Precision.FP32 else 2
-    # elsewhere GELU and residuals are apart
-    fused_here = compiled or (backbone.packs and device == "cpu")
-    moved = encoder.bytes_per_token(bytes_per_value=size, fused=fused_here)
+    # a module that is compiled as a whole has residuals and norms in one; products stay a library's
+    fusion = getattr(backbone, "fusion", None) or Fusion(norm=compiled)
+    moved = encoder.bytes_per_token(bytes_per_value=size, fusion=fusion)
     shape = {"width": encoder.width, "feed_forward": encoder.inner}
     if spec.modality is Modality.TEXT:
         return Cost(

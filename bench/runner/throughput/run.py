@@ -136,7 +136,7 @@ class _Run:
         one = self.backbone.collate(self.prepared, parts[0][:1])
         width = first.features.shape[1]
         asked, compiled = self.asked, self.asked.compile
-        cost = cost_of(self.backbone, one, width, asked.precision, self.device, compiled=compiled)
+        cost = cost_of(self.backbone, one, width, asked.precision, compiled=compiled)
         say("measuring what the device can do")
         ceiling, packed = self._ceiling(cost, budget)
         say("timing end to end")
