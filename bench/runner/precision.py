@@ -20,12 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.backbones import Plugin
-from bench.core.backbone import Backbone
+from bench.backbones.compiled import compile_forward
+from bench.core.backbone import Backbone, BackboneSpec
 from bench.core.cell import label_of
-from bench.core.errors import UserError
+from bench.core.errors import DivergedError, UserError
+from bench.core.identity import digest
 from bench.core.suite import Precision, Resolved, Suite
-from bench.core.task import Input
+from bench.core.task import Input, Modality, Task
 from bench.measure import Clock, wall
+from bench.runner.parts import seen
 
 TOLERANCE = 1e-3
 """Largest drift: bfloat16 on MiniLM has 8e-5, and a probe's accuracy moves by tenths of a point."""
@@ -70,10 +73,21 @@ def drift_of(features: NDArray[np.float32], reference: NDArray[np.float32]) -> f
 def try_all(
     extractors: Mapping[Precision, Callable[[], NDArray[np.float32]]], clock: Clock = wall
 ) -> dict[Precision, Tried]:
-    """Each on the same sample, interleaved there and back, after a round that is not counted."""
-    features = {precision: run() for precision, run in extractors.items()}
-    seconds: dict[Precision, list[float]] = {precision: [] for precision in extractors}
-    order = list(extractors)
+    """Each on the same sample, interleaved there and back, after a round that is not counted; a
+    precision that gives NaN or Inf is left out.
+
+    Raises:
+        DivergedError: if float32 gives them.
+    """
+    features: dict[Precision, NDArray[np.float32]] = {}
+    for precision, run in extractors.items():
+        try:
+            features[precision] = run()
+        except DivergedError:
+            if precision is Precision.FP32:
+                raise
+    seconds: dict[Precision, list[float]] = {precision: [] for precision in features}
+    order = list(features)
     for number in range(ROUNDS):
         for precision in order if number % 2 else order[::-1]:
             start = clock()
@@ -86,9 +100,9 @@ def try_all(
     }
 
 
-def name_of(label: str, device: str) -> str:
-    """A decision's name in the lock file."""
-    return f"{label} on {device}"
+def name_of(label: str, device: str, spec: BackboneSpec, *, compiled: bool) -> str:
+    """A decision's name in the lock file: another backbone under the same label is decided anew."""
+    return f"{label} on {device}, {digest([spec.identity, compiled])[:8]}"
 
 
 def decide_apart(suite: Path, device: str, labels: Sequence[str]) -> dict[str, Resolved]:
@@ -133,22 +147,30 @@ def decide(
         if label not in labels:
             continue
         plugin = backbones.build(entry, folder, pins)
-        fitting = [t for t in built if t.spec.modality is plugin.spec.modality]
+        fitting = [t for t in built if t.spec.reads(plugin.spec.modality)]
         if fitting and plugin.spec.assets:
-            inputs = fitting[0].load().train.inputs[:ITEMS]
-            found[label] = choose_precision(try_all(_extractors(plugin, inputs, device)))
+            inputs = _sample(fitting[0], plugin.spec.modality)
+            ways = _extractors(plugin, inputs, device, compiled=suite.compile)
+            found[label] = choose_precision(try_all(ways))
         else:
             found[label] = Resolved(Precision.FP32, 0.0)
     return found
 
 
+def _sample(task: Task, modality: Modality) -> list[Input]:
+    """The first training inputs that a backbone of this modality reads."""
+    read = seen(task.load().train.inputs, task.spec.part(modality))
+    return [item for item in read[: 2 * ITEMS] if item is not None][:ITEMS]
+
+
 def _extractors(
-    plugin: Plugin, inputs: Sequence[Input], device: str
+    plugin: Plugin, inputs: Sequence[Input], device: str, *, compiled: bool
 ) -> dict[Precision, Callable[[], NDArray[np.float32]]]:
     """Features of `inputs`, from the backbone in each precision that the device computes fast."""
     from bench.extract import extract
 
-    def extractor(backbone: Backbone) -> Callable[[], NDArray[np.float32]]:
+    def extractor(loaded: Backbone) -> Callable[[], NDArray[np.float32]]:
+        backbone = compile_forward(loaded) if compiled else loaded
         return lambda: extract(backbone, inputs, device).features
 
     return {p: extractor(plugin.load(device, p, inputs)) for p in candidates(device)}

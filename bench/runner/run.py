@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,7 +151,7 @@ def _planned(
     pins = _pins(suite, lock, locked, display)
     precisions: dict[str, Resolved] = {}
     if suite.precision is Precision.AUTO:
-        precisions = _precisions(suite, path, lock, locked, display, device, decides=decides)
+        precisions = _precisions(suite, path, pins, lock, locked, display, device, decides=decides)
     plan = make_plan(suite, pins, precisions)
     return dataclasses.replace(plan, skipped=(*skipped, *plan.skipped)), lock
 
@@ -189,6 +189,7 @@ def _at_hand(
 def _precisions(
     suite: Suite,
     path: Path,
+    pins: Mapping[str, str],
     lock: Lock,
     locked: bool,
     display: Display,
@@ -197,8 +198,11 @@ def _precisions(
     decides: bool,
 ) -> dict[str, Resolved]:
     """What `auto` came to, by label: from the lock file, or decided now."""
-    labels = [label_of(entry) for entry in suite.backbones]
-    known = {label: lock.precision(name_of(label, device)) for label in labels}
+    names: dict[str, str] = {}
+    for entry in suite.backbones:
+        spec, label = backbones.build(entry, Path(suite.folder), pins).spec, label_of(entry)
+        names[label] = name_of(label, device, spec, compiled=suite.compile)
+    known = {label: lock.precision(name) for label, name in names.items()}
     open_ = [label for label, found in known.items() if found is None]
     if open_ and locked:
         raise UserError(f"{lock.path.name} has no precision for {open_[0]} on {device}")
@@ -208,7 +212,7 @@ def _precisions(
         display.say(f"deciding the precision of {', '.join(open_)} on {device}")
         lock.save()  # the process that decides reads what is pinned
         for label, found in decide_apart(path, device, open_).items():
-            lock.set_precision(name_of(label, device), found)
+            lock.set_precision(names[label], found)
             display.say(f"{label}: {found.precision.value}, drift {found.drift:.1e}")
             known[label] = found
     return {label: found for label, found in known.items() if found is not None}

@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
+from bench import backbones
 from bench.assets import Lock
-from bench.core.errors import AssetError, UserError
+from bench.core.errors import AssetError, DivergedError, UserError
 from bench.core.suite import Precision, Resolved
 from bench.runner import run as runs
-from bench.runner.precision import Tried, choose_precision, drift_of, try_all
+from bench.runner.precision import Tried, choose_precision, drift_of, name_of, try_all
 from bench.runner.run import Options, plan_suite, run_suite
 
 FP32, BF16, FP16 = Precision.FP32, Precision.BF16, Precision.FP16
@@ -78,17 +79,41 @@ def test_it_is_decided_once_and_kept(suite, tmp_path, monkeypatch):
     options = Options(runs=tmp_path / "runs", device="cpu")
     first = run_suite(suite, options)  # a real process decides, and a real one runs
     assert {cell.precision for cell in first.plan.cells} == {FP32}
-    assert Lock.beside(suite).precision("raw-pixels on cpu") == Resolved(FP32, 0.0)
+    assert Lock.beside(suite).precision(name("raw-pixels")) == Resolved(FP32, 0.0)
     assert [record.extraction.drift for record in first.records] == [0.0]
     monkeypatch.setattr(runs, "decide_apart", None)  # would fail if it were asked again
     again = run_suite(suite, options)
     assert again.ran == 0
 
 
+def name(backbone):
+    return name_of(backbone, "cpu", backbones.registry()[backbone].spec, compiled=False)
+
+
+def test_another_backbone_under_its_label_is_decided_anew(suite):
+    lock = Lock.beside(suite)
+    lock.set_precision(name("raw-pixels"), Resolved(BF16, 8e-5))
+    lock.save()
+    suite.write_text(SUITE.replace('"raw-pixels"', '"efficientnet-lite0"\nlabel = "raw-pixels"'))
+    assert {(cell.backbone_label, cell.precision) for cell in plan_suite(suite).cells} == {
+        ("raw-pixels", FP32)
+    }
+
+
+def test_a_precision_that_overflows_is_left_out():
+    def diverges():
+        raise DivergedError("fp16 gave features with NaN or Inf")
+
+    ways = {FP32: lambda: np.ones((2, 3)), FP16: diverges}
+    assert set(try_all(ways, itertools.count().__next__)) == {FP32}
+    with pytest.raises(DivergedError):
+        try_all({FP32: diverges})
+
+
 def test_a_decision_is_part_of_the_identity(suite):
     before = plan_suite(suite).cells[0]
     lock = Lock.beside(suite)
-    lock.set_precision("raw-pixels on cpu", Resolved(BF16, 8e-5))
+    lock.set_precision(name("raw-pixels"), Resolved(BF16, 8e-5))
     lock.save()
     after = plan_suite(suite).cells[0]
     assert (after.precision, after.drift) == (BF16, 8e-5)
@@ -102,7 +127,7 @@ def test_an_untrained_twin_computes_as_its_original_does(suite):
         text.replace('"auto"\n[[task', '"auto"\ncontrols = ["random-weights"]\n[[task')
     )
     lock = Lock.beside(suite)
-    lock.set_precision("minilm-l6 on cpu", Resolved(BF16, 8e-5))
+    lock.set_precision(name("minilm-l6"), Resolved(BF16, 8e-5))
     lock.save()
     cells = plan_suite(suite).cells
     assert {cell.backbone.weights.value for cell in cells} == {"pretrained", "random"}
