@@ -109,7 +109,7 @@ class _Run:
         start = self.clock()
         first, inverse = distinct(inputs)
         once = inputs if len(first) == len(inputs) else [inputs[i] for i in first]
-        sink = Sink(len(once), CHUNK, out if len(first) == len(inputs) else None)
+        sink = Sink(len(once), CHUNK, out, None if out is None else first)
         done = 0
         with torch.inference_mode():
             works = feed(self._works(once), threaded=self.cuda)
@@ -125,13 +125,16 @@ class _Run:
         features = sink.features
         if features is None:
             features = np.zeros((0, self.backbone.spec.width), dtype=np.float32)
-        finite = all(np.isfinite(features[i : i + CHUNK]).all() for i in range(0, len(once), CHUNK))
-        if not finite:
-            raise DivergedError(f"{self.backbone.spec.name} gave features with NaN or Inf")
         lengths, truncated = self._facts()
         if len(first) != len(inputs):
             lengths, truncated = lengths[inverse], truncated[inverse]
-            features = _expanded(features, inverse, out)
+            if out is None:
+                features = features[inverse]
+            else:
+                repeat(out, first[inverse])
+        finite = (np.isfinite(features[i : i + CHUNK]) for i in range(0, len(features), CHUNK))
+        if not all(of.all() for of in finite):
+            raise DivergedError(f"{self.backbone.spec.name} gave features with NaN or Inf")
         return Extracted(
             features=features,
             lengths=lengths,
@@ -175,6 +178,7 @@ class _Run:
             indices, tensors = waiting.pop()
             units = int(work.prepared.lengths[indices].sum())
             fits = units <= self.budget or len(indices) == 1
+            pooled = None
             if fits:
                 try:
                     with _Stage(self, "forward"):
@@ -182,11 +186,12 @@ class _Run:
                 except torch.OutOfMemoryError:
                     if len(indices) == 1:
                         raise
-                    self._halve(units)
-                else:
-                    self.batches += 1
-                    yield indices, pooled
-                    continue
+            if pooled is not None:
+                self.batches += 1
+                yield indices, pooled
+                continue
+            if fits:  # outside of `except`: an error being handled holds what it failed with
+                self._halve(units)
             del tensors  # planned before the budget was halved, or just too large
             for half in np.array_split(indices, 2)[::-1]:
                 again = self.backbone.collate(work.prepared, half)
@@ -246,10 +251,10 @@ def distinct(inputs: Sequence[Input]) -> tuple[NDArray[np.int64], NDArray[np.int
     return np.array(first, dtype=np.int64), inverse
 
 
-def _expanded(
-    features: NDArray[np.float32], inverse: NDArray[np.int64], out: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
-    if out is None:
-        return features[inverse]
-    np.take(features, inverse, axis=0, out=out)
-    return out
+def repeat(rows: NDArray[np.float32], source: NDArray[np.int64]) -> None:
+    """Fill `rows` `(n, d)` that are copies of others, the `source` `(n,)` of each; a chunk at a
+    time: they may be on a disk, and larger than memory."""
+    copies = np.flatnonzero(source != np.arange(len(source)))
+    for start in range(0, len(copies), CHUNK):
+        some = copies[start : start + CHUNK]
+        rows[some] = rows[source[some]]

@@ -9,10 +9,19 @@ from numpy.typing import NDArray
 
 
 class Sink:
-    """Features of `n` items on the host, `(n, width)` float32, from batches in any order."""
+    """Features of `n` items on the host, `(n, width)` float32, from batches in any order.
 
-    def __init__(self, n: int, room: int, out: NDArray[np.float32] | None) -> None:
-        self.features = out
+    `places` `(n,)` are the rows of `out` that they go to, where these are not the first `n`.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        room: int,
+        out: NDArray[np.float32] | None,
+        places: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.features, self._places = out, places
         self._n, self._room = n, min(room, n)
         self._buffer: Any = None
         self._rows: list[NDArray[np.int64]] = []
@@ -35,7 +44,8 @@ class Sink:
         found = self._buffer[: self._filled].cpu().numpy()
         if self.features is None:
             self.features = np.empty((self._n, found.shape[1]), dtype=np.float32)
-        self.features[np.concatenate(self._rows)] = found
+        rows = np.concatenate(self._rows)
+        self.features[rows if self._places is None else self._places[rows]] = found
         self._rows, self._filled = [], 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 
 from bench.assets import digest_tree
 from bench.backbones import build
+from bench.core.backbone import Tokens
 from bench.core.errors import DivergedError
 from bench.core.suite import BackboneEntry, Precision
 from bench.extract import TokenCache, extract, run
@@ -73,6 +76,34 @@ def test_features_are_written_where_they_are_wanted(backbone, tmp_path, repeated
     found = extract(backbone, texts, "cpu", out=out)
     assert found.features is out
     np.testing.assert_array_equal(out, extract(backbone, texts, "cpu").features)
+
+
+class Zeros:
+    """A backbone whose features cost nothing."""
+
+    tokenizer, packs, spec = "", True, SimpleNamespace(width=512, name="zeros")
+
+    def prepare(self, inputs):
+        n = len(inputs)
+        return Tokens(np.zeros(n, np.int32), np.arange(n + 1), np.zeros(n, bool))
+
+    def collate(self, _, indices):
+        return torch.zeros(len(indices), self.spec.width)
+
+    def forward(self, batch):
+        return batch
+
+
+def test_out_of_core_a_repeated_input_costs_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "CHUNK", 500)
+    texts = [f"text {i % 19_000}" for i in range(20_000)]
+    out = np.memmap(tmp_path / "f", np.float32, "w+", shape=(len(texts), 512))  # 41 MB
+    tracemalloc.start()
+    try:
+        extract(Zeros(), texts, "cpu", budget=500, out=out)
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_chunks_change_nothing(backbone, monkeypatch):
