@@ -262,7 +262,16 @@ class VisionPlugin:
 
 
 def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:
-    """An image encoder that is not registered: from the hub or from a folder."""
+    """An image encoder that is not registered: from the hub or from a folder.
+
+    Raises:
+        UserError: if the entry sets what it has not.
+    """
+    if entry.max_length is not None:
+        raise UserError(
+            f"backbone {entry.name!r}: max_length cannot be set of it; images have the size that "
+            "its own processor gives them"
+        )
     spec = BackboneSpec(
         name=entry.name,
         modality=Modality.IMAGE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bench.backbones.fused import PADDED_POSITIONS
 from bench.backbones.plugin import seed_random_weights, torch_dtype
 from bench.backbones.products import speed_up
 from bench.core.backbone import BackboneSpec, Weights
@@ -52,3 +53,31 @@ def _loaded(spec: BackboneSpec, folder: Path, precision: Precision) -> Any:
     return AutoModel.from_pretrained(
         str(folder), trust_remote_code=False, use_safetensors=True, dtype=dtype
     )
+
+
+def positions_of(model: Any) -> int | None:
+    """How many tokens a text may have; None where positions are no table."""
+    embeddings = getattr(model, "embeddings", None)
+    most = getattr(getattr(embeddings, "position_embeddings", None), "num_embeddings", None)
+    if most is not None and model.config.model_type in PADDED_POSITIONS:
+        return int(most) - 1 - int(getattr(embeddings, "padding_idx", 0) or 0)
+    return None if most is None else int(most)
+
+
+def check_length(spec: BackboneSpec, model: Any, tokenizer: Any) -> None:
+    """Refuse a `max_length` that leaves no room for words, or is more than the model's positions.
+
+    Raises:
+        UserError: if it is.
+    """
+    most = positions_of(model)
+    extra = getattr(tokenizer, "num_special_tokens_to_add", lambda: 0)()
+    if most is not None and spec.max_length > most:
+        raise UserError(
+            f"backbone {spec.name!r}: max_length = {spec.max_length}, but it has {most} positions"
+        )
+    if 0 < spec.max_length <= extra:
+        raise UserError(
+            f"backbone {spec.name!r}: max_length = {spec.max_length} leaves no room beside the "
+            f"{extra} tokens around each text"
+        )

@@ -17,7 +17,7 @@ from bench.backbones.fused import fuse
 from bench.backbones.language import load_language_model
 from bench.backbones.plugin import Plugin, adjusted
 from bench.backbones.pooling import pool, pool_groups, pool_packed
-from bench.backbones.pretrained import load_model
+from bench.backbones.pretrained import check_length, load_model, positions_of
 from bench.core.asset import Asset, Source, Unpack
 from bench.core.backbone import (
     Backbone,
@@ -47,6 +47,7 @@ class TextEncoder:
         self._tokenizer = tokenizer
         self._folder = folder
         self._pad = pad_of(tokenizer)
+        check_length(spec, model, tokenizer)
         self._fused = fuse(model)
         self.packs = self._fused is not None
         self.tokenizer = digest([tokenizer_digest(folder), spec.max_length]) if folder else ""
@@ -56,7 +57,8 @@ class TextEncoder:
         fast = getattr(self._tokenizer, "backend_tokenizer", None)
         if fast is not None:
             fast.no_padding()
-            fast.enable_truncation(max_length=self.spec.max_length)
+            side = self._tokenizer.truncation_side
+            fast.enable_truncation(max_length=self.spec.max_length, direction=side)
             encodings = fast.encode_batch_fast(texts, add_special_tokens=True)
             truncated = [bool(encoding.overflowing) for encoding in encodings]
             rows = (encoding.ids for encoding in encodings)
@@ -213,7 +215,7 @@ class TextPlugin:
         spec = dataclasses.replace(
             self.spec,
             width=int(model.config.hidden_size),
-            max_length=self.spec.max_length or _longest(tokenizer, model.config),
+            max_length=self.spec.max_length or _longest(tokenizer, model),
         )
         return TextEncoder(spec, model.to(device).eval(), tokenizer, folder)
 
@@ -244,10 +246,11 @@ def tokenizer_digest(folder: Path) -> str:
     )
 
 
-def _longest(tokenizer: Any, config: Any) -> int:
+def _longest(tokenizer: Any, model: Any) -> int:
     """Tokens a text may have where nobody said: what the model's positions allow, 512 at most."""
     allowed = [512, int(tokenizer.model_max_length)]
-    if positions := getattr(config, "max_position_embeddings", None):
+    positions = positions_of(model) or getattr(model.config, "max_position_embeddings", None)
+    if positions:
         allowed.append(int(positions))
     return min(allowed)
 

@@ -105,6 +105,32 @@ def test_pickled_weights_are_not_read(folders, tmp_path):
         load(folder, Modality.TEXT)
 
 
+@pytest.mark.parametrize(
+    ("length", "said"), [(33, "but it has 32 positions"), (2, "no room beside the 2 tokens")]
+)
+def test_lengths_that_a_model_cannot_have(folders, length, said):
+    with pytest.raises(UserError, match=said):
+        load(folders("bert"), Modality.TEXT, max_length=length)
+
+
+def test_the_size_of_images_is_their_own_processors(folders):
+    with pytest.raises(UserError, match="max_length cannot be set"):
+        load(folders("vit"), Modality.IMAGE, max_length=32)
+
+
+def test_a_tokenizer_says_which_end_is_cut(folders, tmp_path):
+    folder = shutil.copytree(folders("bert"), tmp_path / "left")
+    tokenizer = AutoTokenizer.from_pretrained(folder, truncation_side="left")
+    tokenizer.save_pretrained(folder)
+    backbone = load(folder, Modality.TEXT, max_length=5)
+    found = backbone.prepare(["the cat sat on a mat"])
+    assert (
+        found.ids.tolist()
+        == tokenizer("the cat sat on a mat", truncation=True, max_length=5)["input_ids"]
+    )
+    assert found.truncated.all()
+
+
 def test_settings_are_identity(folders):
     folder = folders("bert")
     name = f"file:{folder}"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import BertConfig, Wav2Vec2Config
+from transformers import BertConfig, DebertaV2Config, LlamaConfig, Qwen3Config, Wav2Vec2Config
 
 import bench
 from bench import tasks
@@ -367,6 +367,12 @@ def test_flops_of_known_architectures():
     cost = cost_of(Fake(), None, 768, Precision.BF16)
     assert cost.mean(np.array([128, 128]), cost.flops) / 128 == pytest.approx(174.6e6, rel=1e-3)
     assert cost.mean(np.array([10]), cost.bytes_moved) == 10 * 12 * 52 * 768
+    for other in (LlamaConfig(), Qwen3Config(), DebertaV2Config(relative_attention=True)):
+        model = type("Model", (), {"config": other})
+        fake = type("Other", (Fake,), {"module": lambda _, model=model: model})()
+        known = cost_of(fake, None, 768, Precision.BF16)
+        assert known.bytes_moved is None
+        assert known.source == "the backbone's description"  # BERT_BASE's, which a folder has not
     flops, frames = convolutions(Wav2Vec2Config(), 16_000)
     assert frames == 49
     first = 2 * 10 * 1 * 512 * 3199

@@ -229,9 +229,15 @@ def _config(backbone: Backbone) -> Any:
 
 
 def _encoder(config: Any) -> Encoder | None:
-    """The encoder's shape; None where it is no plain stack of equal transformer layers."""
+    """The encoder's shape; None where it is no plain stack of equal transformer layers.
+
+    Decoders with heads that share keys (and gates, and heads of a width of their own) and attention
+    with products for relative positions (DeBERTa) have other sums: better none than BERT's.
+    """
     layers, width = (getattr(config, k, None) for k in ("num_hidden_layers", "hidden_size"))
     if not isinstance(layers, int) or not isinstance(width, int) or hasattr(config, "depths"):
+        return None
+    if hasattr(config, "num_key_value_heads") or getattr(config, "relative_attention", False):
         return None
     names = ("intermediate_size", "d_ff", "ffn_dim", "hidden_dim")
     found = [int(v) for name in names if isinstance(v := getattr(config, name, None), int)]
