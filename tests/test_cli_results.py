@@ -100,3 +100,10 @@ def test_the_time_left_follows_what_cells_take():
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def test_a_folder_that_is_no_runs_is_not_indexed(tmp_path):
+    found = bench("results", "reindex", "nope", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "holds no records" in found.stderr
+    assert not (tmp_path / "nope").exists()

@@ -126,7 +126,8 @@ class Lock:
 
 
 def key_of(uri: str, folder: Path) -> str:
-    """How the lock of a suite in `folder` names a URI: a file inside is relative to it.
+    """How the lock of a suite in `folder` names a URI: a file inside is relative to it, however
+    the way there is written.
 
     Raises:
         AssetError: if the URI is malformed.
@@ -134,8 +135,7 @@ def key_of(uri: str, folder: Path) -> str:
     if not isinstance(parse(uri), FileUri):
         return uri
     path, root = file_path(uri, folder), file_path("file:.", folder)
-    inside = Path(uri.removeprefix("file:")).is_absolute() and path.is_relative_to(root)
-    return f"file:{path.relative_to(root).as_posix()}" if inside else uri
+    return f"file:{path.relative_to(root).as_posix()}" if path.is_relative_to(root) else uri
 
 
 def pinned_digest(uri: str, pins: Mapping[str, str], folder: Path = Path()) -> str | None:

@@ -38,8 +38,9 @@ def reindex(folder: Folder) -> None:
     """Derive index.json from the records again, and remove what killed writers left behind."""
     from bench.store import Store
     from bench.store.index import write_index
-    from bench.store.inspect import sweep
+    from bench.store.inspect import require_records, sweep
 
+    require_records(Store(folder))
     count = write_index(Store(folder))
     removed = len(sweep(folder))
     show(f"{count} records in {folder / 'index.json'}; {removed} temporary files removed")

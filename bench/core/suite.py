@@ -145,7 +145,7 @@ class Budget:
 
     trials: Positive = 1
     seconds: Annotated[float, Ge(1)] | None = None
-    memory_gb: Annotated[float, Gt(0)] | None = None
+    memory_gb: Annotated[float, Gt(0), Le(1e6)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,14 +41,23 @@ class Report:
     damages: tuple[Damage, ...]
 
 
+def require_records(store: Store) -> None:
+    """Refuse a folder that is no run's.
+
+    Raises:
+        StoreError: naming it.
+    """
+    if not (store.folder / "records").is_dir():
+        raise StoreError(f"{store.folder} holds no records: give a folder that `bench run` made")
+
+
 def verify(store: Store) -> Report:
     """Read every file of a folder again: checksums, names, schemas, predictions, what is gone.
 
     Raises:
         StoreError: if the folder holds no records at all.
     """
-    if not (store.folder / "records").is_dir():
-        raise StoreError(f"{store.folder} holds no records: give a folder that `bench run` made")
+    require_records(store)
     damages: list[Damage] = []
     records: list[Record] = []
     for path in sorted((store.folder / "records").iterdir()):

@@ -139,12 +139,20 @@ def read_folders(
     and files of other kinds are passed over; links are refused.
 
     Raises:
-        DataError: if there are no class folders with such files in it.
+        DataError: if there are no class folders with such files in it, or a folder beside those
+            of the splits is none of them.
     """
     subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     names = {p.name for p in subfolders}
     if "train" in names and names <= SPLIT_WORDS.keys():
         return {p.name: _classes(p, f"{where}/{p.name}", modality) for p in subfolders}
+    splits = {SPLIT_WORDS[name] for name in names if name in SPLIT_WORDS}
+    if {"train", "test"} <= splits:
+        other = min(names - SPLIT_WORDS.keys())
+        raise DataError(
+            f"{where}: beside the splits stands {other!r}, which is none of them "
+            f"({', '.join(sorted(SPLIT_WORDS))}); take it elsewhere"
+        )
     return {"train": _classes(folder, where, modality)}
 
 

@@ -47,6 +47,25 @@ def columns_of(entry: TaskEntry, modality: Modality) -> tuple[Column, ...]:
     return (Column(modality, entry.input or INPUT_COLUMN[modality], "input"),)
 
 
+def require_columns(table: Table, entry: TaskEntry, modality: Modality, *, whole: bool) -> None:
+    """Refuse a table that lacks a column of inputs or targets, or of the `whole` data any column
+    that the entry names.
+
+    Raises:
+        DataError: naming the first.
+    """
+    wanted = [(column.name, column.key) for column in columns_of(entry, modality)]
+    if entry.transcript is not None:
+        wanted.append((entry.transcript, "transcript"))
+    else:
+        wanted.append((entry.label or LABEL_COLUMN, "label"))
+    if whole:
+        more = (("split", entry.split), ("group", entry.group), ("time", entry.time))
+        wanted += [(name, key) for key, name in more if name]
+    for name, key in wanted:
+        table.column(name, key)
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """All usable rows `(n,)`; `in_test` is None where nothing has divided them yet.

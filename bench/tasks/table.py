@@ -18,9 +18,16 @@ from bench.core.suite import TaskEntry
 from bench.core.task import Modality, RareRule, Splits, TaskKind, TaskSpec
 from bench.tasks._checks import check, listed, said_before
 from bench.tasks._media import files_digest, inside, read_folders
-from bench.tasks._pool import INPUT_COLUMN, LABEL_COLUMN, Column, columns_of, make_pool
+from bench.tasks._pool import (
+    INPUT_COLUMN,
+    LABEL_COLUMN,
+    Column,
+    columns_of,
+    make_pool,
+    require_columns,
+)
 from bench.tasks._rows import by_split_column, missing, readable
-from bench.tasks._tables import READERS, Table, read_snapshot, read_table
+from bench.tasks._tables import READERS, Table, header_of, read_snapshot, read_table
 
 READER_VERSION = 1
 """Raised when the same data would give other items, classes or splits."""
@@ -73,6 +80,8 @@ class OwnData:
             raise DataError(f"{where}: the data come divided into {listed(data)}; drop `{given}`")
         if entry.test is not None:
             own = read["test"]
+            for table in own.values():
+                require_columns(table, entry, self.spec.modality, whole=False)
             return {**data, "test": own["test"] if "test" in own else next(iter(own.values()))}
         if entry.split is not None:
             return by_split_column(next(iter(data.values())), entry.split)
@@ -107,9 +116,10 @@ def from_entry(entry: TaskEntry, folder: Path, pins: Mapping[str, str]) -> OwnDa
     `pins` maps the URIs of the entry, as they stand there, to sha256 digests.
 
     Raises:
-        UserError: if the entry contradicts itself, or names files that are not there.
+        UserError: if the entry contradicts itself, or names files or columns that are not there.
     """
     modality = _modality(entry, folder)
+    _require_columns(entry, folder, modality)
     settings = {**_settings(entry, modality), **_file_digests(entry, folder, modality)}
     asset = Asset(
         name=entry.name,
@@ -172,6 +182,15 @@ def _modality(entry: TaskEntry, folder: Path) -> Modality:
             raise UserError(f"{where}: a folder of files has no columns; drop {listed(given)}")
         return entry.modality or Modality.IMAGE
     return Modality.SEVERAL if entry.parts else entry.modality or Modality.TEXT
+
+
+def _require_columns(entry: TaskEntry, folder: Path, modality: Modality) -> None:
+    """Look at the first line of files beside the suite, before anything is downloaded or run."""
+    for name, uri in _uris(entry).items():
+        if uri.startswith(FILE) and (path := file_path(uri, folder)).is_file():
+            table = header_of(path, f"{_where(entry)}, {uri}")
+            if table is not None:
+                require_columns(table, entry, modality, whole=name == "data")
 
 
 def _settings(entry: TaskEntry, modality: Modality) -> dict[str, object]:

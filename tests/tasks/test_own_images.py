@@ -57,6 +57,12 @@ def test_train_and_test_folders(tmp_path: Path) -> None:
     assert dict(splits.notes) == {"validation_in_train": 2}
 
 
+def test_what_is_no_split_does_not_make_classes_of_the_splits(tmp_path: Path) -> None:
+    album(tmp_path / "pets", "train/cat", "train/horse", "test/cat", "test/horse", "extra/cat", n=2)
+    with pytest.raises(DataError, match="beside the splits stands 'extra'"):
+        load(tmp_path, "file:pets/")
+
+
 def test_a_changed_image_is_another_task(tmp_path: Path) -> None:
     album(tmp_path / "pets", "cat", "horse")
     write(tmp_path, "image,label\npets/cat/0.png,a\npets/cat/1.png,b\n")

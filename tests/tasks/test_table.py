@@ -252,3 +252,21 @@ def test_times_of_parquet(tmp_path: Path, kind: type, step: dt.timedelta) -> Non
     ]
     pq.write_table(pa.Table.from_pylist(records[::-1]), tmp_path / "mine.parquet")
     assert load(tmp_path, "file:mine.parquet", time="at").test.inputs == ["6", "7"]
+
+
+@pytest.mark.parametrize("more", [{"input": "body"}, {"label": "queue"}, {"group": "who"}])
+def test_a_column_that_is_not_there_is_told_before_anything_runs(tmp_path: Path, more) -> None:
+    (key,) = more
+    entry = TaskEntry(name="mine", data=write(tmp_path, "text,label\n" + TWO), **more)
+    with pytest.raises(UserError, match=f"{key} = '{more[key]}' is no column"):
+        build(entry, tmp_path, {})
+
+
+def test_a_test_file_with_other_columns_is_named(tmp_path: Path) -> None:
+    data = write(tmp_path, "text,label\n" + TWO)
+    test = write(tmp_path, "body,queue\n" + TWO, "test.csv")
+    with pytest.raises(DataError, match=r"test\.csv: input = 'text' is no column"):
+        make(tmp_path, data, test=test)
+    test = write(tmp_path, '{"body": "x", "label": "a"}', "test.jsonl")
+    with pytest.raises(DataError, match=r"test\.jsonl: input = 'text' is no column"):
+        load(tmp_path, data, test=test)
