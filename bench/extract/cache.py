@@ -97,7 +97,8 @@ class FeatureCache:
         seconds = extracted.seconds * lengths / max(lengths.sum(), 1.0)
         facts = np.stack([seconds, lengths, extracted.truncated.astype(np.float64)], axis=1)
         names = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)
-        data = bytes(save({"digests": names, "features": extracted.features, "facts": facts}))
+        features = np.ascontiguousarray(extracted.features)  # as `save` takes all to be
+        data = bytes(save({"digests": names, "features": features, "facts": facts}))
         name = f"{hashlib.sha256(data).hexdigest()}.safetensors"
         shards.write(self.folder, name, data)
         self._seen.add(name)
@@ -111,7 +112,10 @@ class FeatureCache:
             if path.name in self._seen:
                 continue
             self._seen.add(path.name)
-            data = path.read_bytes()
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:  # another worker has found it damaged
+                continue
             whole = f"{hashlib.sha256(data).hexdigest()}.safetensors" == path.name
             shard = shards.tensors(data, _TENSORS) if whole else None
             if shard is None:

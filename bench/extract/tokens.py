@@ -103,8 +103,12 @@ class _OfTokenizer:
         for path in sorted(self._folder.glob("*.safetensors")):
             if path.stem in self._seen:
                 continue
-            index, ids = path.read_bytes(), path.with_suffix(".npy")
-            whole = ids.exists() and _name(index, ids.read_bytes()) == path.stem
+            ids = path.with_suffix(".npy")
+            try:
+                index = path.read_bytes()
+                whole = _name(index, ids.read_bytes()) == path.stem
+            except FileNotFoundError:  # half of it, or another worker has found it damaged
+                index, whole = b"", False
             facts = shards.tensors(index, _TENSORS) if whole else None
             flat = _mapped(ids) if facts else None
             if facts is None or flat is None:

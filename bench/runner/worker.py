@@ -218,7 +218,7 @@ def _probabilities(result: Result) -> bytes:
     if result.validation is not None and result.validation_items is not None:
         tensors["validation"] = result.validation.probabilities
         tensors["validation_items"] = result.validation_items.astype(np.int64)
-    return bytes(save(tensors))
+    return bytes(save({name: np.ascontiguousarray(of) for name, of in tensors.items()}))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +90,22 @@ def test_two_builders_do_no_harm(tmp_path):
     third = FeatureCache(tmp_path, "key")
     assert third.missing(NAMES) == []
     assert third.take(NAMES)[0].shape == (4, 3)
+
+
+def test_a_file_that_another_worker_drops_meanwhile_is_gone(tmp_path, monkeypatch):
+    FeatureCache(tmp_path, "key").add(NAMES, extracted(4))
+    other = FeatureCache(tmp_path, "key")
+    (path,) = other.folder.glob("*.safetensors")
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda p: p.unlink() or read(p))
+    assert other.missing(NAMES) == [0, 1, 2, 3]
+    assert not path.exists()
+
+
+def test_features_in_columns_are_kept_as_they_are(tmp_path):
+    made = extracted(4)
+    turned = dataclasses.replace(made, features=np.asfortranarray(made.features))
+    FeatureCache(tmp_path, "key").add(NAMES, turned)
+    found = FeatureCache(tmp_path, "key")
+    assert found.missing(NAMES) == []
+    np.testing.assert_array_equal(found.take(NAMES)[0], made.features)
