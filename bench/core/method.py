@@ -96,6 +96,14 @@ class MethodSpec:
                 found.append((name, wrong))
         return found
 
+    def typed(self, given: Parameters) -> dict[str, Scalar]:
+        """`given` parameters without mistakes in the types of their defaults: 1 is 1.0 of a float,
+        and no other setting."""
+        return {
+            name: float(value) if isinstance(self.defaults[name], float) else value
+            for name, value in given.items()
+        }
+
     def points(self, pinned: Parameters, trials: int) -> list[dict[str, Scalar]]:
         """The points to try, defaults first: pinned parameters stay, doubles go."""
         found: list[dict[str, Scalar]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from bench import backbones, methods, tasks
@@ -170,13 +171,13 @@ def _data_of(table: dict[str, Any], apart: frozenset[str]) -> dict[str, Any]:
 def check_whole(suite: Suite) -> list[Mistake]:
     """What can be told once every entry is well-formed: doubles, a grid too large, no backbone."""
     found: list[Mistake] = []
-    labels: dict[tuple[str, str], str] = {}
+    known: dict[tuple[str, str], str] = {}
     for section, rows in (("backbone", suite.backbones), ("method", suite.methods)):
-        for i, row in enumerate(rows):
-            key = (section, str(row))
-            if key in labels:
-                found.append(Mistake(f"{section}[{i}]", f"is the same as {labels[key]}"))
-            labels.setdefault(key, f"{section}[{i}]")
+        for i, row in enumerate(rows):  # whatever it is called: its cells would be the same
+            key = (section, str(dataclasses.replace(row, label=None)))
+            if key in known:
+                found.append(Mistake(f"{section}[{i}]", f"is the same as {known[key]}"))
+            known.setdefault(key, f"{section}[{i}]")
     specs = [methods.registry()[entry.name].spec for entry in suite.methods]
     needing = [spec.name for spec in specs if spec.needs not in {Needs.INPUTS, Needs.MEMBERS}]
     if not suite.backbones and needing:

@@ -59,12 +59,24 @@ def validated(draft: Draft) -> Suite:
     found: dict[str, Mistake] = {}
     for mistake in (*draft.mistakes, *check(draft)):
         found.setdefault(mistake.where, mistake)  # one word about one key
-    mistakes = list(found.values())
-    if draft.suite is not None and not mistakes:
-        mistakes += check_whole(draft.suite) or wiring.mistakes(draft.suite)
-    if mistakes or draft.suite is None:
+    mistakes, suite = list(found.values()), draft.suite
+    if suite is not None and not mistakes:
+        suite = _typed(suite)
+        mistakes += check_whole(suite) or wiring.mistakes(suite)
+    if mistakes or suite is None:
         raise SuiteError(draft.path, mistakes)
-    return draft.suite
+    return suite
+
+
+def _typed(suite: Suite) -> Suite:
+    """The suite with every parameter in its method's own type."""
+    typed = [
+        dataclasses.replace(
+            entry, parameters=methods.registry()[entry.name].spec.typed(entry.parameters)
+        )
+        for entry in suite.methods
+    ]
+    return dataclasses.replace(suite, methods=tuple(typed))
 
 
 def make_plan(

@@ -328,5 +328,6 @@ def _described(plan: Plan, device: str) -> dict[str, object]:
         "seeds": suite.seeds,
         "budget": dataclasses.asdict(suite.budget),
         "cells": [cell.run_id for cell in plan.cells],
+        "labels": [[cell.backbone_label, cell.method_label] for cell in plan.cells],
         "skipped": [dataclasses.asdict(row) for row in plan.skipped],
     }

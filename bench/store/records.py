@@ -60,7 +60,8 @@ class Store:
             yield name, read(f"{self.folder}/records/{name}")
 
     def final(self) -> list[Record]:
-        """One record per cell of the suite as it stands: the first success, or the last attempt.
+        """One record per cell of the suite as it stands: the first success, or the last attempt,
+        under the labels that the suite gives it now.
 
         Raises:
             StoreError: naming the first file that cannot be read.
@@ -77,6 +78,11 @@ class Store:
             known = chosen.get(record.run_id)
             if known is None or known.status is not Status.OK:
                 chosen[record.run_id] = record
+        labels = dict(zip(noted.get("cells", ()), noted.get("labels", ()), strict=False))
+        for run_id, record in chosen.items():
+            backbone, method = labels.get(run_id, (record.backbone, record.method))
+            if (backbone, method) != (record.backbone, record.method):
+                chosen[run_id] = dataclasses.replace(record, backbone=backbone, method=method)
         return list(chosen.values())
 
     def find(self, run_id: str, device: str) -> Record | None:

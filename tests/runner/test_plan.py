@@ -43,6 +43,25 @@ def test_draws_and_seeds_multiply_where_they_mean_something():
     }
 
 
+@pytest.mark.parametrize(
+    ("section", "entries"),
+    [
+        ("backbone", [{"name": "minilm-l6", "label": "a"}, {"name": "minilm-l6", "label": "b"}]),
+        ("method", [{"name": "probe", "C": 1, "label": "a"}, {"name": "probe", "C": 1.0}]),
+    ],
+)
+def test_entries_with_one_identity_are_refused_whatever_they_are_called(section, entries):
+    with pytest.raises(SuiteError, match="is the same as"):
+        plan_of({**WHOLE, section: entries})
+
+
+def test_a_whole_number_is_the_setting_that_it_means():
+    one, other = (
+        plan_of({**WHOLE, "method": [{"name": "probe", "C": c, "label": "x"}]}) for c in (1, 1.0)
+    )
+    assert [cell.run_id for cell in one.cells] == [cell.run_id for cell in other.cells]
+
+
 def test_compiled_cells_are_others_where_there_is_a_network():
     plain, compiled = (
         plan_of({**WHOLE, "suite": {"name": "c", "compile": c}}) for c in (False, True)

@@ -242,3 +242,17 @@ def test_whoever_may_read_the_folder_may_read_what_is_in_it(tmp_path):
         os.umask(before)
     assert modes.pop("leases.lock") == 0o666  # is written by all who share the folder
     assert set(modes.values()) == {0o644}
+
+
+def test_rows_are_called_what_the_suite_calls_them_now(tmp_path):
+    store = Store(tmp_path)
+    made = record()
+    store.add(made)
+    suite = {"name": "s", "cells": [made.run_id, "2" * 64], "device": "cpu"}
+    store.write_suite(suite)
+    assert store.final() == [made]
+    store.write_suite({**suite, "labels": [["enc", "strong"], ["enc", "weak"]]})
+    (found,) = store.final()
+    assert (found.backbone, found.method) == ("enc", "strong")
+    assert dataclasses.replace(found, backbone=made.backbone, method=made.method) == made
+    assert store.records() == [made]
