@@ -233,7 +233,8 @@ def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredM
     part = part_of(cell, loaded.task.spec, bench.reads(cell))
     pool = narrowed(loaded.splits.train, part)
     source = bench.feature_source(cell, pool) if cell.backbone else None
-    _, labelled = labelled_items(cell, loaded)
+    draw, labelled = labelled_items(cell, loaded)
+    learned = labelled.targets[: len(labelled) - len(draw.extra)]
 
     def refit() -> Fitted:
         ready = prepare(cell, bench)
@@ -252,7 +253,7 @@ def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredM
         return found
 
     known = known_of(record, bench.store, narrowed(test, part), pool)
-    prior = shares(labelled.targets, len(loaded.splits.class_names))
+    prior = shares(learned, len(loaded.splits.class_names))  # as the cell itself had it
     return StoredMember(cell, record, known, refit, refold, source, View(part, prior, pool))
 
 

@@ -152,6 +152,11 @@ def _status(entrant: Entrant, planned: set[int]) -> str:
         said.append(f"{len(group.failed)} of {of} {word} failed: {', '.join(kinds) or 'unknown'}")
     if missing := planned - {record.draw for record in group.records}:
         said.append(f"{len(missing)} of {len(planned)} draws missing")
+    runs = {(record.draw, record.seed) for record in group.records}
+    there, seeds = ({one[i] for one in runs} for i in (0, 1))
+    if len(runs) < len(there) * len(seeds):
+        of = len(there) * len(seeds)
+        said.append(f"{of - len(runs)} of {of} runs missing")
     return "; ".join(said) or "ok"
 
 

@@ -75,6 +75,13 @@ def test_a_row_of_failures_alone_has_no_value(make, folder):
     assert found.draws == 0
 
 
+def test_a_seed_that_one_draw_lacks_is_said(make, folder):
+    for draw, seed in ((0, 0), (0, 1), (1, 0)):
+        make.cell(draw=draw, seed=seed)
+    (row,) = leaderboard(folder).to_dict("records")
+    assert (row["status"], row["rank"]) == ("1 of 4 runs missing", None)
+
+
 def test_missing_draws_and_failed_seeds_are_said(make, folder):
     make.draws(3)
     make.cell(method="lora")
