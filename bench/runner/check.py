@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from bench import backbones, methods, tasks
@@ -10,7 +11,7 @@ from bench.backbones.shapes import PREFIX as SHAPE
 from bench.core.errors import Mistake, did_you_mean
 from bench.core.method import Needs
 from bench.core.metrics import CLASSIFICATION, TRANSCRIPTION
-from bench.core.suite import Suite
+from bench.core.suite import BackboneEntry, MethodEntry, Suite
 from bench.core.task import Task, TaskKind
 from bench.suite_file import CLEAN, FULL, Draft
 from bench.tasks import conditions, shift
@@ -172,7 +173,9 @@ def check_whole(suite: Suite) -> list[Mistake]:
     """What can be told once every entry is well-formed: doubles, a grid too large, no backbone."""
     found: list[Mistake] = []
     known: dict[tuple[str, str], str] = {}
-    for section, rows in (("backbone", suite.backbones), ("method", suite.methods)):
+    entries: dict[str, Sequence[BackboneEntry | MethodEntry]]
+    entries = {"backbone": suite.backbones, "method": suite.methods}
+    for section, rows in entries.items():
         for i, row in enumerate(rows):  # whatever it is called: its cells would be the same
             key = (section, str(dataclasses.replace(row, label=None)))
             if key in known:
