@@ -7,8 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from bench.backbones import build
+from bench.backbones.pooling import pool_groups
+from bench.core.backbone import Pooling
 from bench.core.identity import item_digest
 from bench.core.metrics import item_values
 from bench.core.suite import BackboneEntry, Precision
@@ -36,6 +39,15 @@ def test_naming_500_texts(benchmark):
 
 def test_tokenising_500_texts(benchmark, minilm):
     benchmark(minilm.prepare, TEXTS)
+
+
+def test_pooling_4096_tokens(benchmark):
+    """A batch of film reviews: 152 texts of 27 tokens or so, one after another."""
+    lengths = np.sort(RNG.integers(20, 35, 152))
+    groups = [(int(n), int(length)) for length, n in zip(*np.unique(lengths, return_counts=True))]
+    states = torch.from_numpy(RNG.standard_normal((int(lengths.sum()), 384), dtype=np.float32))
+    with torch.inference_mode():
+        benchmark(pool_groups, states, groups, Pooling.MEAN)
 
 
 def test_extracting_100_texts(benchmark, minilm):
