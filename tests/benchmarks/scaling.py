@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def anonymous() -> int:
 class Watch:
     """The most of `anonymous` inside, looked at a hundred times a second: no kernel keeps it."""
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self.most, self._done = anonymous(), threading.Event()
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
@@ -123,19 +124,22 @@ def write(rows: list[dict[str, float]]) -> None:
     }
     (FOLDER / "scaling.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     where_and_when = f"{where.device_name}, {where.threads} threads, {where.date[:10]}"
+    heads = (
+        *("texts", "runs", "us a token, median", "against 1,000 texts", "MB above start"),
+        *("of them in no file", "bound of these", "features"),
+    )
     lines = [
         "# Scaling",
         "",
         f"minilm-l6, fp32, {where_and_when}: distinct windows of {WORDS} words, features written",
         "out of core. `make scaling` makes this page. Above the start are one batch, the token ids",
-        f"of one chunk of at most {CHUNK:,} texts, {BYTES_A_TEXT} bytes a text for its place, length",
-        "and name, and the mapped features, which are in their file and which the system can take",
-        f"back. The bound without these is {BOUND / 1e6:.0f} MB and {BYTES_A_TEXT} bytes a text; this",
-        "page is only made where it holds.",
+        f"of one chunk of at most {CHUNK:,} texts, place, length and name of each text, and the",
+        "mapped features, which are in their file and which the system can take back. The bound",
+        f"without these is {BOUND / 1e6:.0f} MB and {BYTES_A_TEXT} bytes a text; the page is only",
+        "made where it holds.",
         "",
-        "| texts | runs | us a token, median | against 1,000 texts | MB above start | of them in no "
-        "file | bound of these | features |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+        f"| {' | '.join(heads)} |",
+        f"|{'---:|' * len(heads)}",
     ]
     first = None
     for size in SIZES:

@@ -44,7 +44,8 @@ def test_tokenising_500_texts(benchmark, minilm):
 def test_pooling_4096_tokens(benchmark):
     """A batch of film reviews: 152 texts of 27 tokens or so, one after another."""
     lengths = np.sort(RNG.integers(20, 35, 152))
-    groups = [(int(n), int(length)) for length, n in zip(*np.unique(lengths, return_counts=True))]
+    found = zip(*np.unique(lengths, return_counts=True), strict=True)
+    groups = [(int(texts), int(length)) for length, texts in found]
     states = torch.from_numpy(RNG.standard_normal((int(lengths.sum()), 384), dtype=np.float32))
     with torch.inference_mode():
         benchmark(pool_groups, states, groups, Pooling.MEAN)
