@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -148,8 +149,10 @@ def decide(
             continue
         plugin = backbones.build(entry, folder, pins)
         fitting = [t for t in built if t.spec.reads(plugin.spec.modality)]
+        inputs: list[Input] = []
         if fitting and plugin.spec.assets:
             inputs = _sample(fitting[0], plugin.spec.modality)
+        if inputs:
             ways = _extractors(plugin, inputs, device, compiled=suite.compile)
             found[label] = choose_precision(try_all(ways))
         else:
@@ -158,9 +161,9 @@ def decide(
 
 
 def _sample(task: Task, modality: Modality) -> list[Input]:
-    """The first training inputs that a backbone of this modality reads."""
+    """The first training inputs that a backbone of this modality reads; a part may be missing."""
     read = seen(task.load().train.inputs, task.spec.part(modality))
-    return [item for item in read[: 2 * ITEMS] if item is not None][:ITEMS]
+    return list(islice((item for item in read if item is not None), ITEMS))
 
 
 def _extractors(

@@ -4,7 +4,7 @@ from bench.stats.across import FEWEST, Across, Spread, across
 from bench.stats.calibration import Calibration, calibration, temperature, tempered
 from bench.stats.components import LEVEL, Components
 from bench.stats.elo import elo, rated
-from bench.stats.intervals import Bounds, Covers, Estimate, combine, two_way
+from bench.stats.intervals import SHARES, Bounds, Covers, Estimate, combine, two_way
 from bench.stats.logme import agreement, logme
 from bench.stats.multiple import holm
 from bench.stats.paired import Comparison, compare
@@ -17,6 +17,7 @@ from bench.stats.shares import Shares, shares
 __all__ = [
     "FEWEST",
     "LEVEL",
+    "SHARES",
     "TOLERANCE",
     "Across",
     "Bounds",

@@ -53,7 +53,7 @@ class Estimate:
         return float(np.sqrt(self.parts.variance))
 
 
-_SHARES: tuple[Bounds, ...] = ((0.0, 1.0), (-np.inf, 1.0))
+SHARES: tuple[Bounds, ...] = ((0.0, 1.0), (-np.inf, 1.0))
 """Bounds of metrics that count hits where their values are 0/1: a transcript of one word, too."""
 
 
@@ -81,7 +81,7 @@ def two_way(values: ArrayLike, bounds: Bounds | None = None) -> Estimate:
     x = matrix(values)
     draws, items = x.shape
     mean, found = float(x.mean()), squares(x)
-    share = bounds in _SHARES and binary(x)
+    share = bounds in SHARES and binary(x)
     parts = components(found)
     half, least = float(parts.half()), _least(x, mean, bounds, share=share)
     if least > half:

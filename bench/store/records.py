@@ -1,6 +1,6 @@
 """A folder of records: one immutable file per attempt, and everything else derived.
 
-    <folder>/suite.json                      name and version of the suite, the order of its rows
+    <folder>/suite.json                      name and version of the suite, its cells, their labels
     <folder>/records/<run_id>.<attempt>.json
     <folder>/predictions/<sha256>.safetensors
     <folder>/probabilities/<run_id>.<predictions, 16 digits>.safetensors   (live runs only)

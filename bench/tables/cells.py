@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.stats import Estimate, Shares
+from bench.stats import SHARES, Estimate, Shares
 from bench.tables.entrants import BOUNDS
 from bench.tables.rows import Gap
 
@@ -23,7 +23,7 @@ def metric_words(metric: str) -> str:
 
 def is_share(metric: str) -> bool:
     """Whether a metric (or each of a mean's) is a share, or one less a rate, written in percent."""
-    return all(part in BOUNDS and part != "kappa" for part in metric.split(" / "))
+    return all(BOUNDS.get(part) in SHARES for part in metric.split(" / "))
 
 
 def with_interval(found: Estimate | None, metric: str) -> str:

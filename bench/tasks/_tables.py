@@ -82,11 +82,8 @@ def read_table(path: Path, where: str) -> Table:
 
 
 def header_of(path: Path, where: str) -> Table | None:
-    """A table's columns without its rows, where that takes no time; None where it does.
-
-    Raises:
-        DataError: as `read_table` does.
-    """
+    """A table's columns without its rows, of the forms that have them in their first line; None of
+    others, and of what cannot be read: `read_table` says why."""
     delimiter = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
     if delimiter is None:
         return None
@@ -94,7 +91,7 @@ def header_of(path: Path, where: str) -> Table | None:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             first = next(csv.reader(lines, delimiter=delimiter), [])
     except (OSError, UnicodeDecodeError, csv.Error):
-        return None  # which is told when it is read
+        return None
     return Table(where, dict.fromkeys(first, ())) if first else None
 
 

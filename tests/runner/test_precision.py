@@ -1,14 +1,18 @@
 """`precision = "auto"`: who wins, that it is asked once, and that no cell is ever `auto`."""
 
+import dataclasses
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bench import backbones
+from bench import backbones, tasks
 from bench.assets import Lock
 from bench.core.errors import AssetError, DivergedError, UserError
 from bench.core.suite import Precision, Resolved
+from bench.core.task import Joined, Modality, Split
+from bench.runner import precision
 from bench.runner import run as runs
 from bench.runner.precision import Tried, choose_precision, drift_of, name_of, try_all
 from bench.runner.run import Options, plan_suite, run_suite
@@ -108,6 +112,20 @@ def test_a_precision_that_overflows_is_left_out():
     assert set(try_all(ways, itertools.count().__next__)) == {FP32}
     with pytest.raises(DivergedError):
         try_all({FP32: diverges})
+
+
+def test_the_sample_is_of_the_part_that_is_read_where_it_is_there():
+    items = [Joined({"text": None if i % 3 else f"text {i}", "image": None}) for i in range(2000)]
+    spec = dataclasses.replace(
+        tasks.registry()["banking77"].spec,
+        modality=Modality.SEVERAL,
+        parts={"text": Modality.TEXT, "image": Modality.IMAGE},
+    )
+    train = Split(items, np.zeros(len(items), np.int64))
+    task = SimpleNamespace(spec=spec, load=lambda: SimpleNamespace(train=train))
+    found = precision._sample(task, Modality.TEXT)
+    assert found == [f"text {3 * i}" for i in range(precision.ITEMS)]
+    assert precision._sample(task, Modality.IMAGE) == []
 
 
 def test_a_decision_is_part_of_the_identity(suite):
