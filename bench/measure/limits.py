@@ -13,16 +13,17 @@ from enum import StrEnum
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fusion:
     """What of a layer is one pass over memory: `projections` to queries, keys and values together,
-    the `activation` with the product before it, `norm` with its residual.
+    the `activation` with the product before it, a `residual` with its norm or with the product
+    before it.
     """
 
     projections: bool = False
     activation: bool = False
-    norm: bool = False
+    residual: bool = False
 
 
 EAGER = Fusion()
-FUSED = Fusion(projections=True, activation=True, norm=True)
+FUSED = Fusion(projections=True, activation=True, residual=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +76,13 @@ class Encoder:
         3 + 1 (in one kernel, which keeps its scores to itself), its output 1 + 1, add and
         norm 3 + 2, twice, feed-forward 1 + f, activation f + f, and f + 1. So 40d where
         f = 4d, 80d bytes at two bytes a value. One product for Q, K, V has 1 + 3, an activation
-        inside its product nothing, add and norm in one 2 + 1: all three 18d + 2f (52d bytes).
+        inside its product nothing, add and norm in one 2 + 1, or in the product before it, which
+        then has 2 + 1, beside the norm's 1 + 1: all three 18d + 2f (52d bytes).
         Weights are left out: a batch of thousands of tokens shares them.
         """
         d, f = self.width, self.inner
         values = 24 * d + 4 * f
-        values -= 2 * d * fusion.projections + 2 * f * fusion.activation + 4 * d * fusion.norm
+        values -= 2 * d * fusion.projections + 2 * f * fusion.activation + 4 * d * fusion.residual
         return float(self.layers * values * bytes_per_value)
 
 

@@ -18,6 +18,7 @@ from transformers import (
 
 from bench.backbones.attention import by_length, over_all, varlen_kernel
 from bench.backbones.fused import fuse
+from bench.backbones.layers import inside
 from bench.backbones.loops import activating
 from bench.backbones.pooling import pool_groups, pool_packed
 from bench.core.backbone import Pooling
@@ -41,7 +42,7 @@ GROUPS = [(2, 17), (3, 9), (1, 5), (4, 3)]
 
 
 def made(kind, **more):
-    torch.manual_seed(3)
+    torch.manual_seed(more.pop("seed", 3))
     model, config = KINDS[kind]
     return model(config(**{**SMALL, **more})).eval()
 
@@ -51,6 +52,20 @@ def tokens(seed=0):
     rows = [rng.integers(2, 50, n) for texts, n in GROUPS for _ in range(texts)]
     rows[1][3] = 1  # what RoBERTa takes for padding, in the middle of a text
     return [torch.from_numpy(row) for row in rows]
+
+
+def one_by_one(model, rows):
+    """What transformers' own forward pass gives."""
+    return torch.cat([model(input_ids=row[None]).last_hidden_state[0] for row in rows])
+
+
+def shifted(model):
+    """With biases and norms as training leaves them: a new model has none of either."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias") or "LayerNorm" in name:
+                parameter.add_(torch.randn_like(parameter) / 4)
+    return model
 
 
 @pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
@@ -144,6 +159,48 @@ def test_a_cpu_has_no_varlen_kernel():
     assert not fuse(made("bert")).varlen
 
 
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """A GPU's way of layers, here by a CPU's products."""
+    monkeypatch.setattr("bench.backbones.fused.way_for", lambda *_: inside)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_residual_inside_the_product_before_it_is_the_same(kind, dtype, most, as_on_a_gpu):
+    model, ids = shifted(made(kind)).to(dtype), torch.cat(tokens())
+    with torch.inference_mode():
+        found = fuse(model)(ids, GROUPS)
+        wanted = one_by_one(model, tokens())
+    assert (found - wanted).abs().max() / wanted.abs().max() < most
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_so_it_is_in_bfloat16_as_near_to_the_truth(kind, as_on_a_gpu):
+    """In the mean of some texts and weights: one alone is nearer or farther by half."""
+    farther = []
+    for seed in range(4):
+        model, rows = shifted(made(kind, seed=seed)), tokens(seed)
+        with torch.inference_mode():
+            true = one_by_one(model, rows)
+            usual = one_by_one(model.to(torch.bfloat16), rows)
+            found = fuse(model)(torch.cat(rows), GROUPS)
+        farther.append(float((found - true).norm() / (usual - true).norm()))
+    assert np.exp(np.mean(np.log(farther))) < 1.2
+
+
+def test_so_are_no_sums_of_their_own(as_on_a_gpu):
+    """A residual takes no step: what is left is products, norms, GELU and attention."""
+    model = made("bert")
+    forward, ids = fuse(model), torch.cat(tokens())
+    with torch.inference_mode(), torch.profiler.profile() as trace:
+        forward(ids, GROUPS)
+    ran = {event.key: event.count for event in trace.key_averages()}
+    assert forward.fusion == Fusion(projections=True, residual=True)
+    assert ran["aten::addmm_"] == 2 * SMALL["num_hidden_layers"]
+    assert ran["aten::add_"] == 1  # positions, once
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_it_is_the_same(kind):
     """Without code generation: what Dynamo traces, for texts of other lengths, too."""
@@ -163,29 +220,33 @@ def test_it_tells_which_steps_are_one(dtype):
         forward(torch.cat(tokens()), GROUPS)
     ran = {event.key for event in trace.key_averages()}
     assert forward.fusion.projections
-    assert ("aten::layer_norm" in ran) == (not forward.fusion.norm)
+    assert ("aten::layer_norm" in ran) == (not forward.fusion.residual)
     loop = activating(model.encoder.layer[0].intermediate.dense.weight)
     inside = "mkldnn::_linear_pointwise" in ran and loop is None
     assert forward.fusion.activation == inside
     assert not (inside and "aten::gelu" in ran)
-    assert fuse(model, "eager").fusion == Fusion(projections=True, norm=True)
+    assert fuse(model, "eager").fusion == Fusion(projections=True, residual=True)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_on_a_gpu_the_packed_kernel_is_as_near_to_the_truth_as_lengths_apart(dtype):
-    model, ids = made("bert", hidden_size=128, num_attention_heads=4).cuda(), torch.cat(tokens())
-    ids, offsets = ids.cuda(), offsets_of(GROUPS).cuda()
+    model = shifted(made("bert", hidden_size=128, num_attention_heads=4)).cuda()
+    rows = [row.cuda() for row in tokens()]
+    ids, offsets = torch.cat(rows), offsets_of(GROUPS).cuda()
     with torch.inference_mode():
-        true = fuse(model)(ids, GROUPS)
+        true = one_by_one(model, rows)
+        full = fuse(model)(ids, GROUPS)
         half = fuse(model.to(dtype))
         assert half.varlen
         apart, packed = half(ids, GROUPS), half(ids, GROUPS, offsets)
         compiled = fuse(model, "inductor")(ids, GROUPS, offsets)
-    usual = (apart - true).norm()
-    assert (packed - true).norm() < 1.2 * usual
-    assert (compiled - true).norm() < 1.2 * usual
+        usual = (one_by_one(model, rows) - true).norm()
+    assert (full - true).norm() < 1e-4 * true.norm()
+    assert (apart - true).norm() < 1.4 * usual
+    assert (packed - true).norm() < 1.4 * usual
+    assert (compiled - true).norm() < 1.4 * usual
 
 
 def test_other_architectures_are_left_alone():

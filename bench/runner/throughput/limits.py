@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.backbones import fused
+from bench.backbones import layers
 from bench.backbones.shapes import SAMPLES_PER_SECOND
 from bench.core.backbone import Backbone
 from bench.core.errors import NotApplicableError
@@ -90,7 +90,7 @@ def cost_of(
         )
     size = 4 if precision is Precision.FP32 else 2
     # a module that is compiled as a whole has residuals and norms in one; products stay a library's
-    fusion = getattr(backbone, "fusion", None) or Fusion(norm=compiled)
+    fusion = getattr(backbone, "fusion", None) or Fusion(residual=compiled)
     moved = encoder.bytes_per_token(bytes_per_value=size, fusion=fusion)
     shape = {"width": encoder.width, "feed_forward": encoder.inner}
     if spec.modality is Modality.TEXT:
@@ -143,15 +143,15 @@ def convolutions(config: Any, samples: int) -> tuple[float, int]:
 
 
 def packed_product(shape: Shape, precision: Precision) -> Callable[[int], object] | None:
-    """Work that multiplies as `bench.backbones.fused` does on this CPU; None where it cannot."""
+    """Work that multiplies as `bench.backbones.layers` does on this CPU; None where it cannot."""
     import torch
 
     dtype = torch_dtype(precision)
     weights = [torch.randn(shape.n, shape.k).to(dtype) for _ in range(OPERANDS)]
-    if fused._packed(weights[0]) is None:  # noqa: SLF001 -- the very product of the forward pass
+    if layers.packed(weights[0]) is None:
         return None
     bias = torch.zeros(shape.n, dtype=dtype)
-    products = [fused._product(weight, bias, "none") for weight in weights]  # noqa: SLF001
+    products = [layers.product(weight, bias, "none") for weight in weights]
     left = [torch.randn(shape.m, shape.k).to(dtype) for _ in range(OPERANDS)]
 
     def work(number: int) -> object:
