@@ -58,7 +58,8 @@ def pinned(batch: Any) -> Any:
 class Mover:
     """Puts batches on the device: at once on the CPU, on a second stream on CUDA.
 
-    There the copy of a batch overlaps the forward pass of the one before it.
+    There the host is ahead of the device: while that computes one batch, which has waited for its
+    own copy alone, the copy of the next begins.
     """
 
     def __init__(self, device: str, cuda: Any = None) -> None:
@@ -70,25 +71,15 @@ class Mover:
             self._cuda = cuda or torch.cuda
             self._stream = self._cuda.Stream()
 
-    def ahead(self, works: Iterable[Work]) -> Iterator[tuple[Work, Any]]:
-        """Each batch with its tensors on the device; on CUDA the next one's copy has begun."""
-        if self._cuda is None:
-            for work in works:
-                yield work, work.batch
-            return
-        waiting: tuple[Work, Any] | None = None
+    def moved(self, works: Iterable[Work]) -> Iterator[tuple[Work, Any]]:
+        """Each batch with its tensors on the device."""
         for work in works:
-            with self._cuda.stream(self._stream):
-                moved = over_tensors(work.batch, lambda t: t.to(self.device, non_blocking=True))
-            if waiting is not None:
-                yield self._ready(*waiting)
-            waiting = work, moved
-        if waiting is not None:
-            yield self._ready(*waiting)
+            yield work, work.batch if self._cuda is None else self._copied(work.batch)
 
-    def _ready(self, work: Work, moved: Any) -> tuple[Work, Any]:
-        """What was copied on the second stream, for the first one to use."""
+    def _copied(self, batch: Any) -> Any:
+        """A batch that the second stream copies, for the first one to use when it is there."""
+        with self._cuda.stream(self._stream):
+            copied = over_tensors(batch, lambda t: t.to(self.device, non_blocking=True))
         current = self._cuda.current_stream()
         current.wait_stream(self._stream)
-        over_tensors(moved, lambda tensor: tensor.record_stream(current) or tensor)
-        return work, moved
+        return over_tensors(copied, lambda tensor: tensor.record_stream(current) or tensor)

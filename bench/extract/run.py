@@ -113,7 +113,7 @@ class _Run:
         done = 0
         with torch.inference_mode():
             works = feed(self._works(once), threaded=self.cuda)
-            for work, batch in Mover(self.device).ahead(self._timed("wait", works)):
+            for work, batch in Mover(self.device).moved(self._timed("wait", works)):
                 for indices, pooled in self._forward(work, batch):
                     with _Stage(self, "copy"):
                         sink.add(work.offset + indices, pooled)

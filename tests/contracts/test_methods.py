@@ -110,7 +110,7 @@ def problem(request, kit):
     return Problem(method, modality, quick, train, test, kit)
 
 
-def pairs(which, slow):
+def pairs(which):
     """See `over`."""
     for number, name in enumerate(METHODS):
         spec = registry()[name].spec
@@ -118,18 +118,18 @@ def pairs(which, slow):
         if TaskKind.CLASSIFICATION not in spec.kinds or not which(spec):
             continue
         for modality in of:
-            later = slow and spec.needs is Needs.MODULE and modality is not of[number % len(of)]
+            later = spec.needs is Needs.MODULE and modality is not of[number % len(of)]
             marks = pytest.mark.slow if later else ()
             yield pytest.param((name, modality), id=f"{name}-{modality}", marks=marks)
 
 
-def over(which, slow: bool = True):
+def over(which):
     """Every method that `which` holds for, on every modality that there is a task of.
 
     Those that train a network, the slowest, are on one each, the methods on them in turn, and on
-    the others in `make test-slow`; without `slow` on all at once.
+    the others in `make test-slow`.
     """
-    return pytest.mark.parametrize("problem", list(pairs(which, slow)), indirect=True)
+    return pytest.mark.parametrize("problem", list(pairs(which)), indirect=True)
 
 
 def learns_a_head(spec) -> bool:
@@ -139,7 +139,6 @@ def learns_a_head(spec) -> bool:
 
 every_method = over(lambda spec: True)
 every_learning_method = over(learns_a_head)
-every_learning_method_everywhere = over(learns_a_head, slow=False)
 every_training_method = over(lambda spec: spec.needs is Needs.MODULE)
 every_method_without_labels = over(lambda spec: not spec.labels)
 every_batching_method = over(lambda spec: spec.name in MANY)
@@ -163,7 +162,7 @@ def test_the_description_is_whole(name):
         assert parameter.help
 
 
-@every_learning_method_everywhere
+@every_learning_method
 def test_it_learns(problem):
     name = problem.method.spec.name
     longer = {**LONGER.get(name, {}), **OF_TEXTS.get((name, problem.modality), {})}

@@ -83,15 +83,28 @@ class FakeTensor:
         self.log.append("record")
 
 
-def test_the_next_copy_begins_before_a_batch_is_used(monkeypatch):
+def test_a_batch_waits_for_its_own_copy_alone(monkeypatch):
     cuda = FakeCuda()
     works = [Work(None, np.arange(2), 0, {"ids": FakeTensor(cuda.log)}) for _ in range(3)]
     monkeypatch.setattr(torch, "cuda", cuda)
-    for work, batch in Mover("cuda").ahead(works):
+    for work, batch in Mover("cuda").moved(works):
         assert batch["ids"] is work.batch["ids"]
         cuda.log.append("use")
-    one = ["wait", "record", "use"]
-    assert cuda.log == ["copy", "copy", *one, "copy", *one, *one]
+    assert cuda.log == 3 * ["copy", "wait", "record", "use"]
+
+
+def test_a_batch_is_used_before_the_next_is_there(monkeypatch):
+    cuda = FakeCuda()
+    monkeypatch.setattr(torch, "cuda", cuda)
+
+    def works():
+        for _ in range(3):
+            cuda.log.append("made")
+            yield Work(None, np.arange(2), 0, {"ids": FakeTensor(cuda.log)})
+
+    for _ in Mover("cuda").moved(works()):
+        cuda.log.append("use")
+    assert cuda.log == 3 * ["made", "copy", "wait", "record", "use"]
 
 
 def test_tensors_are_found_in_mappings_and_alone():
