@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +38,7 @@ def decode(source: Path | bytes, name: str) -> Image:
             # Pillow's own limit on pixels (a few bytes can claim a terabyte) is an error here
             warnings.simplefilter("error", Pillow.DecompressionBombWarning)
             with Pillow.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                if image.mode.startswith(("I", "F")):
+                if image.mode.startswith(("I", "F")) or _cut_to_eight_bits(image):
                     raise DataError(
                         f"image {name} has more than 8 bits a channel; save it as 8-bit"
                     )
@@ -51,3 +53,10 @@ def decode(source: Path | bytes, name: str) -> Image:
         raise DataError(f"image {name} cannot be decoded: {why}") from error
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise DataError(f"image {name} is too large: {error}") from error
+
+
+def _cut_to_eight_bits(image: Any) -> bool:
+    """Whether Pillow would drop half of each channel's bits: colours of 16 have modes of 8 there,
+    and only the raw mode that its decoder is given tells them ("RGB;16B")."""
+    told = (str(tile[3]) for tile in getattr(image, "tile", ()))
+    return any(re.search(r";16[BLN]", text) for text in told)

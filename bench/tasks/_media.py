@@ -17,10 +17,19 @@ from bench.tasks import _images, _sounds
 from bench.tasks._rows import SPLIT_WORDS
 
 SUFFIXES: Mapping[Modality, frozenset[str]] = {
-    Modality.IMAGE: frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}),
-    Modality.AUDIO: frozenset({".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"}),
+    Modality.IMAGE: frozenset(
+        {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+    ),
+    Modality.AUDIO: frozenset(
+        {".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"},
+    ),
 }
 """Files that a folder is looked through for."""
+UNREAD: Mapping[Modality, frozenset[str]] = {
+    Modality.IMAGE: frozenset({".avif", ".cr2", ".dng", ".heic", ".heif", ".jp2", ".jxl", ".nef"}),
+    Modality.AUDIO: frozenset({".aac", ".amr", ".m4a", ".mka", ".webm", ".wma"}),
+}
+"""Images and sounds all the same: without them a folder would be another task."""
 DECODERS: Mapping[Modality, Callable[[Path | bytes, str], Input]] = {
     Modality.IMAGE: _images.decode,
     Modality.AUDIO: _sounds.decode,
@@ -135,20 +144,21 @@ def read_folders(
 ) -> Mapping[str, Sequence[tuple[Path, str]]]:
     """(file, class) of each split of `folder/class/...` or `folder/train/class/...`.
 
-    Without subfolders for train and test there is one split, named "train".  Hidden files
-    and files of other kinds are passed over; links are refused.
+    Without subfolders for train and test (or validation) there is one split, named "train".
+    Hidden files and files that are neither images nor sounds are passed over; links are refused.
 
     Raises:
-        DataError: if there are no class folders with such files in it, or a folder beside those
-            of the splits is none of them.
+        DataError: if there are no class folders with such files in it, one of them has none, an
+            image or a sound is of a kind that is not read, or a folder beside those of the splits
+            is none of them.
     """
     subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    names = {p.name for p in subfolders}
-    if "train" in names and names <= SPLIT_WORDS.keys():
+    words = {p.name: SPLIT_WORDS.get(p.name.lower()) for p in subfolders}
+    others = sorted(name for name, word in words.items() if word is None)
+    if "train" in words.values() and not others:
         return {p.name: _classes(p, f"{where}/{p.name}", modality) for p in subfolders}
-    splits = {SPLIT_WORDS[name] for name in names if name in SPLIT_WORDS}
-    if {"train", "test"} <= splits:
-        other = min(names - SPLIT_WORDS.keys())
+    if "train" in words.values() and len(set(words.values()) - {None}) > 1:
+        other = others[0]
         raise DataError(
             f"{where}: beside the splits stands {other!r}, which is none of them "
             f"({', '.join(sorted(SPLIT_WORDS))}); take it elsewhere"
@@ -158,6 +168,7 @@ def read_folders(
 
 def _classes(folder: Path, where: str, modality: Modality) -> list[tuple[Path, str]]:
     found: list[tuple[Path, str]] = []
+    passed_over: dict[str, Path] = {}  # one of each folder
     if folder.is_symlink():
         raise DataError(f"{where} is a link; put the folder itself there")
     for path in sorted(folder.rglob("*")):
@@ -166,8 +177,24 @@ def _classes(folder: Path, where: str, modality: Modality) -> list[tuple[Path, s
             continue
         if path.is_symlink():
             raise DataError(f"{where}: {'/'.join(parts)} is a link; put the file itself there")
-        if len(parts) > 1 and path.suffix.lower() in SUFFIXES[modality] and path.is_file():
+        if len(parts) == 1 or not path.is_file():
+            continue
+        if path.suffix.lower() in UNREAD[modality]:
+            raise DataError(
+                f"{where}: {'/'.join(parts)} is of a kind that is not read; convert it, to "
+                f"{'PNG' if modality is Modality.IMAGE else 'FLAC'} for example"
+            )
+        if path.suffix.lower() in SUFFIXES[modality]:
             found.append((path, parts[0]))
+        else:
+            passed_over.setdefault(parts[0], path)
+    without = sorted(passed_over.keys() - {label for _, label in found})
+    if found and without:
+        name = passed_over[without[0]].relative_to(folder).as_posix()
+        raise DataError(
+            f"{where}: folder {without[0]!r} has files ({name}), but no {modality.value} files as "
+            "the others have: convert them, or take it elsewhere"
+        )
     if not found:
         raise DataError(
             f"{where}: no {modality.value} files found; a folder holds one subfolder per class "

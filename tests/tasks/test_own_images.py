@@ -63,6 +63,40 @@ def test_what_is_no_split_does_not_make_classes_of_the_splits(tmp_path: Path) ->
         load(tmp_path, "file:pets/")
 
 
+@pytest.mark.parametrize("names", [("Train", "Test"), ("Training", "testing"), ("train", "Valid")])
+def test_splits_are_known_however_they_are_written(tmp_path: Path, names: tuple[str, str]) -> None:
+    album(tmp_path / "pets", *(f"{name}/{pet}" for name in names for pet in ("cat", "dog")), n=4)
+    splits = load(tmp_path, data="file:pets")
+    assert splits.class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("extra", ["Training/cat", "val/cat"])
+def test_of_split_and_class_folders_side_by_side_neither_is_guessed(
+    tmp_path: Path, extra: str
+) -> None:
+    album(tmp_path / "pets", "train/cat", extra, "test/cat", "Cats/cat", n=2)
+    with pytest.raises(DataError, match="beside the splits stands 'Cats'"):
+        load(tmp_path, data="file:pets")
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    album(tmp_path / "vehicles", "bus", "car", "train", n=4)
+    assert load(tmp_path, data="file:vehicles").class_names == ("bus", "car", "train")
+
+
+def test_no_class_is_lost_for_what_its_files_are(tmp_path: Path) -> None:
+    album(tmp_path / "pets", "cat", "dog", "fox", n=4)
+    for file in (tmp_path / "pets/fox").iterdir():
+        file.rename(file.with_suffix(".jpx"))
+    with pytest.raises(
+        DataError, match=r"folder 'fox' has files \(fox/0.jpx\), but no image files"
+    ):
+        load(tmp_path, data="file:pets")
+    (tmp_path / "pets/fox/0.jpx").rename(tmp_path / "pets/fox/0.HEIC")
+    with pytest.raises(DataError, match=r"fox/0.HEIC is of a kind that is not read"):
+        load(tmp_path, data="file:pets")
+
+
 def test_a_changed_image_is_another_task(tmp_path: Path) -> None:
     album(tmp_path / "pets", "cat", "horse")
     write(tmp_path, "image,label\npets/cat/0.png,a\npets/cat/1.png,b\n")
@@ -164,15 +198,16 @@ def test_photographs_stand_upright(tmp_path: Path) -> None:
     assert decode(tmp_path / "x.jpg", "x").shape == (6, 4, 3)
 
 
-def _png(width: int, height: int) -> bytes:
-    """A PNG that claims a size, with hardly any data."""
+def _png(width: int, height: int, rows: bytes = b"x", bits: int = 8, kind: int = 2) -> bytes:
+    """A PNG that claims a size, with these rows: hardly any data."""
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        crc = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + crc
+    def chunk(name: bytes, data: bytes) -> bytes:
+        crc = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + crc
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"x"))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("side", [10_000, 100_000])
@@ -201,6 +236,21 @@ def test_sixteen_bits_are_refused_rather_than_cut(tmp_path: Path) -> None:
     Image.fromarray(np.full((2, 2), 40_000, dtype=np.uint16)).save(tmp_path / "x.png")
     with pytest.raises(DataError, match="more than 8 bits"):
         decode(tmp_path / "x.png", "x")
+
+
+@pytest.mark.parametrize(("bits", "refused"), [(8, False), (16, True)])
+@pytest.mark.parametrize(("kind", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_so_are_sixteen_bits_of_a_colour(
+    kind: int, channels: int, bits: int, refused: bool
+) -> None:
+    """Pillow opens them under the names of modes of eight."""
+    rows = (b"\0" + bytes(range(2 * channels * bits // 8))) * 2
+    data = _png(2, 2, rows, bits, kind)
+    if refused:
+        with pytest.raises(DataError, match="more than 8 bits"):
+            decode(data, "x")
+    else:
+        assert decode(data, "x").shape == (2, 2, 3)
 
 
 def test_a_column_of_numbers_is_no_image(tmp_path: Path) -> None:
