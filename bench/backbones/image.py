@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.backbones.augment import Augment, augmenter
+from bench.backbones.patches import vision_features
 from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_dtype
 from bench.backbones.pretrained import load_model
 from bench.core.asset import Asset, Source
@@ -235,28 +236,29 @@ class VisionPlugin:
         from bench.assets import resolve
 
         (folder,) = resolve(self.spec.assets[0]).values()
-        processor = AutoImageProcessor.from_pretrained(
-            str(folder), trust_remote_code=False, backend="pil"
-        )
+        try:
+            processor = AutoImageProcessor.from_pretrained(
+                str(folder), trust_remote_code=False, backend="pil"
+            )
+        except ImportError as error:
+            raise UserError(
+                f"backbone {self.spec.name!r}: transformers prepares its images with torchvision "
+                "alone, which is not used here"
+            ) from error
         model = load_model(self.spec, folder, precision)
         model = getattr(model, "vision_model", model).to(device).eval()
 
         def pixels(images: PILImages) -> Any:
-            return processor(images=images, return_tensors="pt")["pixel_values"]
+            arrays = processor(images=images)["pixel_values"]
+            if len({np.shape(array) for array in arrays}) > 1:
+                raise UserError(
+                    f"backbone {self.spec.name!r}: its processor leaves images in sizes of their "
+                    "own; one that makes them all alike is wanted"
+                )
+            return torch.from_numpy(np.stack(arrays))
 
         def features(net: Any, batch: Any) -> Any:
-            output = net(pixel_values=batch)
-            states = output.last_hidden_state
-            if states.ndim == 4:  # a convolutional network: its map, or its own pooling
-                pooled = getattr(output, "pooler_output", None)
-                return states.mean(dim=(2, 3)) if pooled is None else pooled.flatten(1)
-            extra = 1 + int(getattr(net.config, "num_register_tokens", 0) or 0)
-            parts = {
-                Pooling.CLS: [states[:, 0]],
-                Pooling.MEAN: [states[:, extra:].mean(dim=1)],  # patches alone
-                Pooling.CLS_MEAN: [states[:, 0], states[:, extra:].mean(dim=1)],
-            }[self.spec.pooling]
-            return torch.cat(parts, dim=1)
+            return vision_features(net, batch, self.spec.pooling)
 
         return ImageEncoder(self.spec, model, pixels, features, torch_dtype(precision))
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.backbones.plugin import seed_random_weights, torch_dtype
+from bench.backbones.pretrained import require_weights
 from bench.backbones.products import speed_up
 from bench.core.backbone import BackboneSpec, LanguageModel, Weights
-from bench.core.errors import NotApplicableError, UserError
+from bench.core.errors import NotApplicableError
 from bench.core.suite import Precision
 
 CAUSAL = ("ForCausalLM", "LMHeadModel")
@@ -90,10 +91,11 @@ def load_language_model(
 
     Raises:
         NotApplicableError: if the model in it is none.
-        UserError: if its only weights are pickled.
+        UserError: if its only weights are pickled, or are adapters alone.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+    require_weights(spec, folder)
     config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
     names = config.architectures or []
     if not any(name.endswith(CAUSAL) for name in names):
@@ -104,11 +106,6 @@ def load_language_model(
     if spec.weights is Weights.RANDOM:
         seed_random_weights(spec)
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=False).to(dtype)
-    elif not any(folder.glob("*.safetensors")):
-        raise UserError(
-            f"backbone {spec.name!r}: {folder.name} holds no .safetensors weights; "
-            "pickled weights (.bin, .pt) can run code and are not read"
-        )
     else:
         model = AutoModelForCausalLM.from_pretrained(
             str(folder), trust_remote_code=False, use_safetensors=True, dtype=dtype

@@ -37,19 +37,36 @@ def load_model(spec: BackboneSpec, folder: Path, precision: Precision) -> Any:
         ) from error
 
 
+def require_weights(spec: BackboneSpec, folder: Path) -> None:
+    """Refuse a folder that is not a whole model in safetensors.
+
+    Of adapters alone transformers would load the base that they name, wherever that is and
+    whatever is there now: it would be in no digest.
+
+    Raises:
+        UserError: if it is one of adapters, or has no such weights where these are wanted.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise UserError(
+            f"backbone {spec.name!r}: {folder.name} holds adapters (adapter_config.json) and not a "
+            "whole model; merge them into their base and save that"
+        )
+    if spec.weights is Weights.PRETRAINED and not any(folder.glob("*.safetensors")):
+        raise UserError(
+            f"backbone {spec.name!r}: {folder.name} holds no .safetensors weights; "
+            "pickled weights (.bin, .pt) can run code and are not read"
+        )
+
+
 def _loaded(spec: BackboneSpec, folder: Path, precision: Precision) -> Any:
     from transformers import AutoConfig, AutoModel
 
+    require_weights(spec, folder)
     dtype = torch_dtype(precision)
     if spec.weights is Weights.RANDOM:
         config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
         seed_random_weights(spec)
         return AutoModel.from_config(config, trust_remote_code=False).to(dtype)
-    if not any(folder.glob("*.safetensors")):
-        raise UserError(
-            f"backbone {spec.name!r}: {folder.name} holds no .safetensors weights; "
-            "pickled weights (.bin, .pt) can run code and are not read"
-        )
     return AutoModel.from_pretrained(
         str(folder), trust_remote_code=False, use_safetensors=True, dtype=dtype
     )

@@ -21,7 +21,7 @@ from bench.backbones.audio import (
 )
 from bench.backbones.ctranslate2 import whisper
 from bench.backbones.plugin import Plugin, adjusted, seed_random_weights, torch_dtype
-from bench.backbones.pretrained import load_model
+from bench.backbones.pretrained import load_model, require_weights
 from bench.backbones.products import speed_up
 from bench.backbones.waveforms import RATE, Wave
 from bench.core.asset import Asset, Source
@@ -220,6 +220,7 @@ class SpeechPlugin:
         from bench.backbones.transcriber import WhisperTranscriber, Words
 
         (folder,) = resolve(self.spec.assets[0]).values()
+        require_weights(self.spec, folder)
         config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
         if config.model_type != "whisper":
             raise NotApplicableError(f"{self.spec.name} is a {config.model_type}, no Whisper")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.backbones.as_trained import as_trained, left_open
 from bench.backbones.fused import fuse
 from bench.backbones.language import load_language_model
 from bench.backbones.plugin import Plugin, adjusted
@@ -213,7 +214,7 @@ class TextPlugin:
         if hasattr(model, "pooler"):
             model.pooler = None  # no pooling here reads it: it would be trained, shipped, computed
         spec = dataclasses.replace(
-            self.spec,
+            as_trained(self.spec, folder),
             width=int(model.config.hidden_size),
             max_length=self.spec.max_length or _longest(tokenizer, model),
         )
@@ -265,7 +266,7 @@ def from_asset(asset: Asset, entry: BackboneEntry) -> Plugin:
         pooling=Pooling.MEAN,
         generates=True,
     )
-    return TextPlugin(adjusted(spec, entry))
+    return TextPlugin(left_open(adjusted(spec, entry), entry))
 
 
 MINILM_L6 = BackboneSpec(

@@ -24,11 +24,12 @@ from bench.extract.run import Extracted
 
 log = logging.getLogger(__name__)
 
-EXTRACTION_VERSION = 5
+EXTRACTION_VERSION = 6
 """Part of every key; raised when extraction computes something else (2: untrained twins are
 seeded by the content of their assets; 3: BERT-like encoders packed and fused, which changes last
 digits; 4: attention and norms in compiled loops, which in bfloat16 round at other places;
-5: GELU, too, on processors with AVX2 alone)."""
+5: GELU, too, on processors with AVX2 alone; 6: residuals inside products on CUDA; the patches of
+vision models by their number, and CLIP's last norm)."""
 
 _TENSORS = frozenset({"digests", "features", "facts"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -105,6 +106,19 @@ def test_pickled_weights_are_not_read(folders, tmp_path):
         load(folder, Modality.TEXT)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_adapters_are_no_model(folders, tmp_path, whole):
+    """transformers would load whatever the base's name leads to now, beside a whole model, too."""
+    folder = shutil.copytree(folders("bert"), tmp_path / "adapters")
+    if not whole:
+        (folder / "config.json").unlink()
+    (folder / "adapter_config.json").write_text(
+        json.dumps({"peft_type": "LORA", "base_model_name_or_path": str(folders("bert"))})
+    )
+    with pytest.raises(UserError, match="holds adapters"):
+        load(folder, Modality.TEXT)
+
+
 @pytest.mark.parametrize(
     ("length", "said"), [(33, "but it has 32 positions"), (2, "no room beside the 2 tokens")]
 )
@@ -131,6 +145,61 @@ def test_a_tokenizer_says_which_end_is_cut(folders, tmp_path):
     assert found.truncated.all()
 
 
+def pooling_by(folder, how: dict, *, norm: bool):
+    """Write what sentence-transformers does beside a model."""
+    steps = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
+    listed = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(steps[: 3 if norm else 2])
+    ]
+    (folder / "modules.json").write_text(json.dumps(listed))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text(json.dumps(how))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "pooling"),
+    [
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, Pooling.CLS),
+        ({"pooling_mode_mean_tokens": False, "pooling_mode_lasttoken": True}, Pooling.LAST),
+        ({"pooling_mode": "max"}, Pooling.MAX),
+    ],
+)
+@pytest.mark.parametrize("norm", [False, True])
+def test_texts_are_pooled_as_the_folder_says(folders, tmp_path, how, pooling, norm):
+    plain = folders("bert")
+    folder = pooling_by(shutil.copytree(plain, tmp_path / "own"), how, norm=norm)
+    found = extract(load(folder, Modality.TEXT), TEXTS, "cpu").features
+    said = load(plain, Modality.TEXT, pooling=pooling, normalize=norm)
+    np.testing.assert_allclose(found, extract(said, TEXTS, "cpu").features, atol=1e-6)
+
+
+def test_what_a_suite_says_of_pooling_goes_before_the_folder(folders, tmp_path):
+    plain = folders("bert")
+    how = {"pooling_mode_cls_token": True}
+    folder = pooling_by(shutil.copytree(plain, tmp_path / "own"), how, norm=True)
+    loaded = load(folder, Modality.TEXT, pooling=Pooling.MEAN)
+    assert (loaded.spec.pooling, loaded.spec.normalize) == (Pooling.MEAN, True)
+    loaded = load(folder, Modality.TEXT, normalize=False)
+    assert (loaded.spec.pooling, loaded.spec.normalize) == (Pooling.CLS, False)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"pooling_mode_weightedmean_tokens": True}, "pools by weightedmean_tokens"),
+        ({"pooling_mode_cls_token": True, "pooling_mode_max_tokens": True}, "cls_token, max_tok"),
+        ([1], "cannot be read"),
+    ],
+)
+def test_pooling_that_is_not_known_is_not_guessed(folders, tmp_path, how, said):
+    folder = pooling_by(shutil.copytree(folders("bert"), tmp_path / "own"), how, norm=False)
+    with pytest.raises(UserError, match=said):
+        load(folder, Modality.TEXT)
+    assert load(folder, Modality.TEXT, pooling=Pooling.MEAN, normalize=False).spec.width == 16
+
+
 def test_settings_are_identity(folders):
     folder = folders("bert")
     name = f"file:{folder}"
@@ -139,13 +208,14 @@ def test_settings_are_identity(folders):
         build(BackboneEntry(name=name, **settings), folder.parent, pins).spec.identity
         for settings in (
             {},
+            {"pooling": Pooling.MEAN},
             {"pooling": Pooling.CLS},
             {"normalize": True},
             {"max_length": 16},
             {"weights": Weights.RANDOM},
         )
     ]
-    assert len({str(identity) for identity in specs}) == 5
+    assert len({str(identity) for identity in specs}) == 6
     assert str(folder) not in str(specs)
 
 
