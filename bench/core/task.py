@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench.core.asset import Asset
 from bench.core.identity import digest
+from bench.core.inputs import taken
 
 Input: TypeAlias = Any
 """One input: a `str`, an array (an image `(h, w)` or `(h, w, 3)` uint8, or a row of a table `(d,)`
@@ -143,9 +144,9 @@ class Split:
         return len(self.inputs)
 
     def take(self, indices: NDArray[np.int64]) -> Split:
-        """The items at `indices` `(m,)`, in that order."""
+        """The items at `indices` `(m,)`, in that order; what is encoded stays so."""
         return Split(
-            inputs=[self.inputs[i] for i in indices],
+            inputs=taken(self.inputs, indices),
             targets=self.targets[indices],
             groups=None if self.groups is None else self.groups[indices],
         )

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from bench.core.backbone import Backbone
 from bench.core.errors import DivergedError
 from bench.core.identity import item_digest
-from bench.core.task import Input
+from bench.core.inputs import Encoded, digests, taken
+from bench.core.task import Input, Modality
 from bench.extract.budget import default_budget
 from bench.extract.feed import Mover, Work, feed, over_tensors, pinned
 from bench.extract.plan import plan_batches
@@ -24,6 +25,8 @@ CHUNK = 16_384
 """Items that are made ready at a time: what bounds the host's memory, whatever their number."""
 CHUNK_AHEAD = 4_096
 """Where the device is busy meanwhile: its first batch need not wait for all of them."""
+CHUNK_SOUNDS = 2_048
+"""Of sounds, which are resampled all of a chunk before the first batch: 2 MB each at 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class _Run:
 
         start = self.clock()
         first, inverse = distinct(inputs)
-        once = inputs if len(first) == len(inputs) else [inputs[i] for i in first]
+        once = inputs if len(first) == len(inputs) else taken(inputs, first)
         sink = Sink(len(once), CHUNK, out, None if out is None else first)
         done = 0
         with torch.inference_mode():
@@ -151,6 +154,8 @@ class _Run:
     def _works(self, inputs: Sequence[Input]) -> Iterator[Work]:
         """Batches of one chunk of inputs after another, made ready on the host."""
         size = CHUNK_AHEAD if self.cuda and self.backbone.packs else CHUNK
+        if self.backbone.spec.modality is Modality.AUDIO:
+            size = CHUNK_SOUNDS
         for offset in range(0, len(inputs), size):
             chunk = inputs[offset : offset + size]
             with _Stage(self, "prepare"):
@@ -242,13 +247,17 @@ def distinct(inputs: Sequence[Input]) -> tuple[NDArray[np.int64], NDArray[np.int
     places: dict[object, int] = {}
     first: list[int] = []
     inverse = np.empty(len(inputs), dtype=np.int64)
-    for position, item in enumerate(inputs):
-        key = item if isinstance(item, str) else item_digest(item)
+    keys = digests(inputs) if isinstance(inputs, Encoded) else map(_key, inputs)
+    for position, key in enumerate(keys):
         place = places.setdefault(key, len(first))
         if place == len(first):
             first.append(position)
         inverse[position] = place
     return np.array(first, dtype=np.int64), inverse
+
+
+def _key(item: Input) -> object:
+    return item if isinstance(item, str) else item_digest(item)
 
 
 def repeat(rows: NDArray[np.float32], source: NDArray[np.int64]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import NotApplicableError
-from bench.core.identity import item_digest
+from bench.core.inputs import chained, digests, taken
 from bench.core.method import (
     Context,
     Fitted,
@@ -121,21 +121,22 @@ class Lesson:
 
 def transfer_set(
     train: Split, validation: Split | None, context: Context, most: int
-) -> list[Input]:
+) -> Sequence[Input]:
     """The labelled inputs, then at most `most` others of the pool, those held out left aside."""
-    known = {item_digest(item) for item in train.inputs}
+    known = set(digests(train.inputs))
     if validation is not None:
-        known |= {item_digest(item) for item in validation.inputs}
+        known |= set(digests(validation.inputs))
     pool = context.unlabelled
+    names = digests(pool)
     order = np.random.default_rng(context.seed).permutation(len(pool))
-    others: list[Input] = []
+    others: list[int] = []
     for at in order:
         if len(others) >= most:
             break
-        if (digest := item_digest(pool[at])) not in known:
-            known.add(digest)
-            others.append(pool[at])
-    return [*train.inputs, *others]
+        if names[at] not in known:
+            known.add(names[at])
+            others.append(at)
+    return chained(train.inputs, taken(pool, np.array(others, dtype=np.int64)))
 
 
 def teacher_features(teacher: Member, inputs: Sequence[Input]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from bench.core.backbone import LanguageModel, Trainable, Transcriber
 from bench.core.cell import Cell
 from bench.core.draws import Draw
 from bench.core.errors import NotApplicableError
-from bench.core.identity import item_digest
+from bench.core.inputs import chained, digests, present, taken
 from bench.core.method import Fitted, Member, Method, Needs, Sized, Told, Transcribes
 from bench.core.predictions import ClassPredictions, Outcome
 from bench.core.record import DataReport, PhaseName, Record, Status, names_kept
@@ -145,7 +145,8 @@ def _execute(cell: Cell, attempt: int, bench: Workbench) -> Result:
         method, source, test, context = ready.method, ready.source, ready.test, ready.context
         if source is not None and method.spec.needs is Needs.FEATURES:
             with phases.phase(PhaseName.EXTRACT):
-                source([x for x in (*ready.labelled.inputs, *test.inputs) if x is not None])
+                both = chained(ready.labelled.inputs, test.inputs)
+                source(taken(both, np.flatnonzero(present(both))))
         with phases.phase(PhaseName.TUNE):
             choice = tuned(ready)
         with phases.phase(PhaseName.FIT):
@@ -249,7 +250,7 @@ def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredM
                 record.parameters, ready.labelled.take(train), fold, ready.context
             )
             rows = fitted.predict(fold.inputs).probabilities
-            found.update(zip(map(item_digest, fold.inputs), rows, strict=True))
+            found.update(zip(digests(fold.inputs), rows, strict=True))
         return found
 
     known = known_of(record, bench.store, narrowed(test, part), pool)

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from bench.core.cell import Cell
 from bench.core.errors import CellError, NotApplicableError
 from bench.core.identity import item_digest
+from bench.core.inputs import digests, present, taken
 from bench.core.method import Fitted, Size
 from bench.core.predictions import ClassPredictions, Predictions
 from bench.core.record import Record, Status
 from bench.core.task import Input, Split
-from bench.runner.parts import present, seen
+from bench.runner.parts import seen
 from bench.runner.workbench import FeatureSource
 from bench.store import Store
 
@@ -76,14 +77,14 @@ class StoredMember:
     def predict(self, inputs: Sequence[Input]) -> Predictions:
         inputs = seen(inputs, self._view.part)
         self._test[item_digest(None)] = self._view.prior
-        digests = [item_digest(item) for item in inputs]
-        fresh = {d: item for d, item in zip(digests, inputs, strict=True) if d not in self._test}
+        names = digests(inputs)
+        fresh = {d: at for at, d in enumerate(names) if d not in self._test}
         if fresh:
             if self._fitted is None:
                 self._fitted = self._refit()
-            rows = self._fitted.predict(list(fresh.values())).probabilities
+            rows = self._fitted.predict(taken(inputs, np.array([*fresh.values()]))).probabilities
             self._test.update(zip(fresh, rows, strict=True))
-        return ClassPredictions(np.stack([self._test[d] for d in digests]))
+        return ClassPredictions(np.stack([self._test[d] for d in names]))
 
     def size(self) -> Size | None:
         trained, shipped = self.record.trainable_parameters, self.record.bytes_shipped
@@ -92,11 +93,11 @@ class StoredMember:
     def held_out(self, inputs: Sequence[Input]) -> tuple[NDArray[np.bool_], Predictions]:
         if not self._folded:
             self._held, self._folded = self._refold(), True
-        digests = [item_digest(item) for item in seen(inputs, self._view.part)]
-        known = np.array([d in self._held for d in digests], dtype=np.bool_)
+        names = digests(seen(inputs, self._view.part))
+        known = np.array([d in self._held for d in names], dtype=np.bool_)
         if not known.any():
             raise NotApplicableError(f"nothing was held out in tuning {self.label}")
-        rows = [self._held[d] for d in digests if d in self._held]
+        rows = [self._held[d] for d in names if d in self._held]
         return known, ClassPredictions(np.stack(rows))
 
     def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
@@ -143,9 +144,9 @@ def known_of(record: Record, store: Store, test: Split, pool: Split) -> tuple[Kn
     held: Known = {}
     if "validation" in tensors:
         items = tensors["validation_items"]
-        held = _by_content([pool.inputs[i] for i in items], tensors["validation"])
+        held = _by_content(taken(pool.inputs, items), tensors["validation"])
     return on_test, held
 
 
 def _by_content(inputs: Sequence[Input], rows: NDArray[np.float32]) -> Known:
-    return {item_digest(item): row for item, row in zip(inputs, rows, strict=True)}
+    return dict(zip(digests(inputs), rows, strict=True))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bench import methods
 from bench.core.cell import Cell
+from bench.core.inputs import present, taken
 from bench.core.method import Fitted, Needs
 from bench.core.predictions import ClassPredictions, Predictions
 from bench.core.task import Input, Joined, Modality, Parted, Split, TaskSpec
@@ -41,11 +42,6 @@ def narrowed(split: Split, part: str | None) -> Split:
     return split if part is None else Split(seen(split.inputs, part), split.targets, split.groups)
 
 
-def present(inputs: Sequence[Input]) -> NDArray[np.bool_]:
-    """Which inputs `(n,)` are there."""
-    return np.array([item is not None for item in inputs], dtype=np.bool_)
-
-
 def shares(targets: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
     """How often each class was seen `(k,)`: all that is known of an input that is missing."""
     return (np.bincount(targets, minlength=classes) / max(len(targets), 1)).astype(np.float32)
@@ -58,6 +54,5 @@ def predict(fitted: Fitted, inputs: Sequence[Input], prior: NDArray[np.float32])
         return fitted.predict(inputs)
     rows = np.tile(prior, (len(inputs), 1))
     if there.any():
-        known = [item for item in inputs if item is not None]
-        rows[there] = fitted.predict(known).probabilities
+        rows[there] = fitted.predict(taken(inputs, np.flatnonzero(there))).probabilities
     return ClassPredictions(rows)

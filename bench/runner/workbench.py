@@ -22,7 +22,8 @@ from bench.core.backbone import (
 )
 from bench.core.cell import Cell
 from bench.core.errors import DataError, NotApplicableError
-from bench.core.identity import digest, generator, item_digest
+from bench.core.identity import digest, generator
+from bench.core.inputs import digests, taken
 from bench.core.record import Extraction
 from bench.core.suite import Precision
 from bench.core.task import Input, Modality, Split, Splits, Task
@@ -285,13 +286,13 @@ class FeatureSource:
         return self._cache.take(list(self._asked))[1]
 
     def _take(self, inputs: Sequence[Input]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        digests = [item_digest(item) for item in inputs]
-        self._asked.update(dict.fromkeys(digests))
-        if missing := self._cache.missing(digests):
-            self._extract([inputs[i] for i in missing], [digests[i] for i in missing])
-        return self._cache.take(digests)
+        names = digests(inputs)
+        self._asked.update(dict.fromkeys(names))
+        if missing := self._cache.missing(names):
+            self._extract(taken(inputs, np.array(missing)), [names[i] for i in missing])
+        return self._cache.take(names)
 
-    def _extract(self, inputs: list[Input], digests: list[bytes]) -> None:
+    def _extract(self, inputs: Sequence[Input], names: list[bytes]) -> None:
         backbone = self._bench.backbone(self.key, self._loading)
         name, total = self._plugin.spec.name, len(inputs)
         slow_start = self._loading.compile or self._bench.device != "cpu"
@@ -306,7 +307,7 @@ class FeatureSource:
             budget=self._bench.budget(backbone, self._precision),
             tokens=self._bench.tokens,
         )
-        self._cache.add(digests, extracted)
+        self._cache.add(names, extracted)
         self.meter.items_computed += extracted.computed
         self.meter.budget = extracted.budget
         self.meter.halvings += extracted.halvings
@@ -321,8 +322,7 @@ def budget_name(spec: BackboneSpec, device: str, precision: Precision) -> str:
     return f"{spec.name} in {precision.value} on {device_name(device)}, {digest(spec.identity)[:8]}"
 
 
-def calibration_inputs(pool: Split) -> list[Input]:
+def calibration_inputs(pool: Split) -> Sequence[Input]:
     """The same few training inputs for every draw; their labels are not looked at."""
     n = len(pool)
-    order = generator("calibration", n).permutation(n)[:CALIBRATION_ITEMS]
-    return [pool.inputs[i] for i in order]
+    return taken(pool.inputs, generator("calibration", n).permutation(n)[:CALIBRATION_ITEMS])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from bench.core.errors import DataError
-from bench.core.identity import item_digest
+from bench.core.inputs import digests
 from bench.core.task import RareRule, Split, Splits, TaskKind, TaskSpec
 from bench.core.transcripts import normal
 
@@ -44,8 +44,8 @@ def check(splits: Splits, spec: TaskSpec) -> None:
 
 def duplicates_across(splits: Splits) -> int:
     """Count the test items whose content (`item_digest`) also stands in the training pool."""
-    train = {item_digest(item) for item in splits.train.inputs}
-    return sum(item_digest(item) in train for item in splits.test.inputs)
+    train = set(digests(splits.train.inputs))
+    return sum(name in train for name in digests(splits.test.inputs))
 
 
 def said_before(splits: Splits) -> int:

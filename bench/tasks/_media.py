@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import DataError
-from bench.core.task import Input, Joined, Modality
+from bench.core.identity import item_digest
+from bench.core.inputs import Encoded, taken
+from bench.core.task import Input, Joined, Modality, Sound
 from bench.tasks import _images, _sounds
 from bench.tasks._rows import SPLIT_WORDS
 
@@ -36,75 +37,85 @@ DECODERS: Mapping[Modality, Callable[[Path | bytes, str], Input]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Media(Sequence[Input]):
+KEPT_BYTES = 512 << 20
+"""Decoded images or sounds of a column that stay in memory: small ones are decoded once."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of a column's sources: their digests, and the first decoded ones."""
+
+    digests: dict[Path | bytes, bytes] = field(default_factory=dict)
+    decoded: dict[Path | bytes, Input] = field(default_factory=dict)
+    room: int = KEPT_BYTES
+
+
+class Media(Encoded):
     """Encoded images or sounds (files or bytes), decoded when they are asked for.
 
     A draw or a batch decodes its own items alone, so that a folder of photographs need
-    not fit into memory.
+    not fit into memory. What was taken of it shares its `memory`.
     """
 
-    modality: Modality
-    sources: tuple[Path | bytes, ...]
-    names: tuple[str, ...]
+    def __init__(
+        self,
+        modality: Modality,
+        sources: tuple[Path | bytes, ...],
+        names: tuple[str, ...],
+        memory: Memory | None = None,
+    ) -> None:
+        self.modality, self.sources, self.names = modality, sources, names
+        self._memory = Memory() if memory is None else memory
 
     def __len__(self) -> int:
         return len(self.sources)
 
-    @overload
-    def __getitem__(self, index: int) -> Input: ...
-    @overload
-    def __getitem__(self, index: slice) -> Media: ...
-    def __getitem__(self, index: int | slice) -> Input | Media:
-        if isinstance(index, slice):
-            return Media(self.modality, self.sources[index], self.names[index])
-        return DECODERS[self.modality](self.sources[index], self.names[index])
+    def one(self, index: int) -> Input:
+        source, memory = self.sources[index], self._memory
+        if (known := memory.decoded.get(source)) is not None:
+            return known
+        found = DECODERS[self.modality](source, self.names[index])
+        size = _bytes(found)
+        if size <= memory.room:
+            memory.decoded[source] = found
+            memory.room -= size
+        return found
 
-    def __iter__(self) -> Iterator[Input]:
-        return (self[i] for i in range(len(self)))
+    def digest(self, index: int) -> bytes:
+        source, known = self.sources[index], self._memory.digests
+        if source not in known:
+            known[source] = item_digest(self.one(index))
+        return known[source]
 
     def take(self, indices: NDArray[np.int64]) -> Media:
-        """The items at `indices`, still encoded."""
-        return Media(
-            self.modality,
-            tuple(self.sources[i] for i in indices),
-            tuple(self.names[i] for i in indices),
-        )
+        sources = tuple(self.sources[i] for i in indices)
+        return Media(self.modality, sources, tuple(self.names[i] for i in indices), self._memory)
 
 
-@dataclass(frozen=True, slots=True)
-class Several(Sequence[Input]):
+def _bytes(item: Input) -> int:
+    return int((item.samples if isinstance(item, Sound) else item).nbytes)
+
+
+class Several(Encoded):
     """Inputs of several parts, each part a column: see `bench.core.task.Parted`."""
 
-    columns: Mapping[str, Sequence[Input]]
+    def __init__(self, columns: Mapping[str, Sequence[Input]]) -> None:
+        self.columns = columns
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
-    @overload
-    def __getitem__(self, index: int) -> Joined: ...
-    @overload
-    def __getitem__(self, index: slice) -> Several: ...
-    def __getitem__(self, index: int | slice) -> Joined | Several:
-        found = {name: values[index] for name, values in self.columns.items()}
-        return Several(found) if isinstance(index, slice) else Joined(found)
+    def one(self, index: int) -> Joined:
+        return Joined({name: values[index] for name, values in self.columns.items()})
 
-    def __iter__(self) -> Iterator[Joined]:
-        return (self[i] for i in range(len(self)))
+    def digest(self, index: int) -> bytes:
+        return item_digest(self.one(index))
 
     def part(self, name: str) -> Sequence[Input]:
         return self.columns[name]
 
     def take(self, indices: NDArray[np.int64]) -> Several:
-        """The items at `indices`, still encoded."""
         return Several({name: taken(values, indices) for name, values in self.columns.items()})
-
-
-def taken(inputs: Sequence[Input], indices: NDArray[np.int64]) -> Sequence[Input]:
-    """The items at `indices` `(m,)`, in that order; images and sounds stay encoded."""
-    if isinstance(inputs, Media | Several):
-        return inputs.take(indices)
-    return [inputs[i] for i in indices]
 
 
 def inside(folder: Path, name: str, where: str, word: str) -> Path:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import DataError
+from bench.core.inputs import taken
 from bench.core.suite import TaskEntry
 from bench.core.task import Input, Modality, Split
 from bench.tasks._checks import listed
 from bench.tasks._dataset import class_ids
 from bench.tasks._divide import Division, by_group, latest, stratified
-from bench.tasks._media import Media, Several, taken
+from bench.tasks._media import Media, Several
 from bench.tasks._rows import (
     SPLIT_WORDS,
     clean_texts,

@@ -156,7 +156,7 @@ def unfit(condition: str, spec: TaskSpec) -> str | None:
     return None if spec.reads(modality) else f"{condition} changes {modality}; {spec.name} has none"
 
 
-def apply(condition: str, inputs: Sequence[Input], spec: TaskSpec) -> list[Input]:
+def apply(condition: str, inputs: Sequence[Input], spec: TaskSpec) -> Sequence[Input]:
     """The inputs as they are under a condition; of several parts, the one that it is of.
 
     Raises:
@@ -165,7 +165,7 @@ def apply(condition: str, inputs: Sequence[Input], spec: TaskSpec) -> list[Input
     if wrong := unfit(condition, spec):
         raise DataError(f"task {spec.name!r}: {wrong}")
     if condition == CLEAN:
-        return list(inputs)
+        return inputs
     if condition.startswith(MISSING):
         part = condition.removeprefix(MISSING)
         return [Joined({**item.parts, part: None}) for item in inputs]

@@ -15,6 +15,7 @@ from bench.backbones import build
 from bench.core.backbone import Tokens
 from bench.core.errors import DivergedError
 from bench.core.suite import BackboneEntry, Precision
+from bench.core.task import Modality
 from bench.extract import TokenCache, extract, run
 from tests.backbones.tiny import WORDS, save_text
 
@@ -81,7 +82,8 @@ def test_features_are_written_where_they_are_wanted(backbone, tmp_path, repeated
 class Zeros:
     """A backbone whose features cost nothing."""
 
-    tokenizer, packs, spec = "", True, SimpleNamespace(width=512, name="zeros")
+    tokenizer, packs = "", True
+    spec = SimpleNamespace(width=512, name="zeros", modality=Modality.TEXT)
 
     def prepare(self, inputs):
         n = len(inputs)
