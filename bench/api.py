@@ -141,12 +141,19 @@ def publish(
         StoreError: if the folder holds no run or cannot be written.
         UserError: if a baseline would be replaced without a reason.
     """
+    from bench.core.errors import StoreError
     from bench.export import write
     from bench.gate.baseline import commits_of, note_reason, refuse_unexplained
     from bench.store import Store, copy_final
+    from bench.suite_file import NAME
 
     source = Store(Path(folder))
-    target = Store(Path(results) / str(source.suite()["name"]))
+    name = source.suite().get("name")
+    if not isinstance(name, str) or not NAME.fullmatch(
+        name
+    ):  # it becomes a folder's, in which other records are removed
+        raise StoreError(f"{folder}: its suite.json has {name!r} for a name, which no suite has")
+    target = Store(Path(results) / name)
     refuse_unexplained(target, reason)
     before = commits_of(target)
     copy_final(source, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,18 @@ def test_publishing_and_deriving_the_tables_again_agree(finished):
     assert not any("probabilities" in name for name in published)
     assert command.bench("table", "results/tiny", "--write", cwd=folder).returncode == 0
     assert snapshot(folder / "results/tiny") == published
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "", ".", "a/b", None])
+def test_a_run_is_not_published_under_a_name_that_leads_elsewhere(finished, tmp_path, name):
+    folder, _ = finished
+    run = shutil.copytree(folder / "runs/tiny", tmp_path / "run")
+    suite = json.loads((run / "suite.json").read_text())
+    (run / "suite.json").write_text(json.dumps({**suite, "name": name}))
+    done = command.bench("publish", str(run), "--results", "to/some/results", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "which no suite has" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 
 def test_nothing_personal_is_in_a_record(finished):

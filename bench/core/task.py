@@ -179,3 +179,16 @@ class Task(Protocol):
             DataError: if they do not have what the task needs.
         """
         ...
+
+
+@runtime_checkable
+class CountsItself(Protocol):
+    """A task whose sizes no description states, and that can count them before it is run."""
+
+    def sized(self) -> TaskSpec:
+        """The description with its sizes, as far as they can be told without a download.
+
+        Raises:
+            DataError: if the data do not have what the task needs.
+        """
+        ...

@@ -54,7 +54,7 @@ class Recipe:
     @classmethod
     def of(cls, given: Parameters, items: int) -> Recipe:
         """From a method's parameters; few items get more epochs, up to `least_steps` steps."""
-        a_pass = -(-items // int(given["batch_size"]))
+        a_pass = max(1, -(-items // int(given["batch_size"])))
         return cls(
             epochs=max(int(given["epochs"]), -(-int(given["least_steps"]) // a_pass)),
             batch_size=int(given["batch_size"]),

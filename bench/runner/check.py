@@ -8,6 +8,7 @@ from typing import Any
 
 from bench import backbones, methods, tasks
 from bench.backbones.shapes import PREFIX as SHAPE
+from bench.core.cell import label_of
 from bench.core.errors import Mistake, did_you_mean
 from bench.core.method import Needs
 from bench.core.metrics import CLASSIFICATION, TRANSCRIPTION
@@ -169,6 +170,16 @@ def _data_of(table: dict[str, Any], apart: frozenset[str]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key not in apart}
 
 
+def _same_labels(section: str, rows: Sequence[BackboneEntry | MethodEntry]) -> list[Mistake]:
+    """Entries of one name in tables: one would stand for both, and be the member of others."""
+    labels, found = [label_of(row) for row in rows], []
+    for i, label in enumerate(labels):
+        if (first := labels.index(label)) < i and rows[first] != rows[i]:
+            message = f"is called {label!r} like {section}[{first}]: give one of them another label"
+            found.append(Mistake(f"{section}[{i}]", message))
+    return found
+
+
 def check_whole(suite: Suite) -> list[Mistake]:
     """What can be told once every entry is well-formed: doubles, a grid too large, no backbone."""
     found: list[Mistake] = []
@@ -181,6 +192,7 @@ def check_whole(suite: Suite) -> list[Mistake]:
             if key in known:
                 found.append(Mistake(f"{section}[{i}]", f"is the same as {known[key]}"))
             known.setdefault(key, f"{section}[{i}]")
+        found += _same_labels(section, rows)
     specs = [methods.registry()[entry.name].spec for entry in suite.methods]
     needing = [spec.name for spec in specs if spec.needs not in {Needs.INPUTS, Needs.MEMBERS}]
     if not suite.backbones and needing:

@@ -10,7 +10,7 @@ from bench import methods
 from bench.core.cell import Cell, label_of
 from bench.core.method import Trains
 from bench.core.suite import TrainRule
-from bench.core.task import Modality, TaskSpec
+from bench.core.task import CountsItself, Modality, Task, TaskSpec
 from bench.runner.plan import Plan
 from bench.runner.tune import SMALL
 
@@ -70,32 +70,40 @@ class Forecast:
     bytes_download: int
     bytes_records: int = 0
     bytes_cache: int = 0
+    unsized: tuple[str, ...] = ()  # tasks of which nobody knows yet how large they are
 
 
 def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int) -> Forecast:
-    """Forecast what running `cells` costs; nothing is loaded to tell."""
+    """Forecast what running `cells` costs; of the user's own tables the rows are counted.
+
+    Raises:
+        DataError: if those do not have what the suite says.
+    """
     draws: dict[tuple[str, str], dict[TrainRule, set[int]]] = {}
     tested: dict[str, set[str | None]] = {}  # conditions, each with test inputs of its own
     seconds, memory, records, cache, scratch = 0.0, 0, 0, 3 * bytes_download, 0
+    specs: dict[str, TaskSpec] = {}
     for cell in cells:
-        spec = plan.tasks[cell.task.key].spec
+        if cell.task.key not in specs:
+            specs[cell.task.key] = _sized(plan.tasks[cell.task.key])
+        spec = specs[cell.task.key]
         records += BYTES_A_RECORD + (cell.task.test_size or spec.test_size) * (
             BYTES_A_PREDICTION + 4 * spec.classes
         )
         folds = 4 if cell.budget.trials > 1 else 0
         seconds += SECONDS_A_FIT * (1 + cell.budget.trials * folds / 4)
         if cell.backbone is not None:
-            seconds += (training := _training(cell, plan, device))
+            seconds += (training := _training(cell, spec, plan, device))
             if training:  # weights, the best of them, two moments; one cell at a time
                 weights = plan.plugins[label_of(cell.backbone)].spec.parameters
                 scratch = max(scratch, 4 * 4 * weights)
-                memory = max(memory, _bytes_training(cell, plan) if device == "cpu" else 0)
+                memory = max(memory, _bytes_training(cell, spec, plan) if device == "cpu" else 0)
             of = draws.setdefault((cell.task.key, label_of(cell.backbone)), {})
             of.setdefault(cell.task.train, set()).add(cell.draw)
             tested.setdefault(cell.task.key, set()).add(cell.task.condition)
     sizes = {entry.key: entry.test_size for entry in plan.suite.tasks}
     for (task, backbone), by_rule in draws.items():
-        spec, model = plan.tasks[task].spec, plan.plugins[backbone].spec
+        spec, model = specs[task], plan.plugins[backbone].spec
         # the sizes of a curve lie in one another: the largest has the items of all
         items = max(_items(spec, rule, sizes[task], len(of)) for rule, of in by_rule.items())
         items += (len(tested[task]) - 1) * _tested(spec, sizes[task])
@@ -103,15 +111,20 @@ def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int
         cache += int(items * (4 * model.width + BYTES_A_FEATURE + 4 * spec.units))
         seconds += SECONDS_A_LOAD + items * spec.units * model.flops_per_unit / rate
         memory = max(memory, 4 * model.parameters * (1 if device == "cpu" else 0))
-    return Forecast(seconds, BYTES_BASE + memory, bytes_download, records, cache + scratch)
+    unsized = tuple(name for name, spec in specs.items() if not spec.train_size)
+    return Forecast(seconds, BYTES_BASE + memory, bytes_download, records, cache + scratch, unsized)
 
 
-def _training(cell: Cell, plan: Plan, device: str) -> float:
+def _sized(task: Task) -> TaskSpec:
+    """A task's description, with sizes of the user's own data where they can be told."""
+    return task.sized() if isinstance(task, CountsItself) else task.spec
+
+
+def _training(cell: Cell, spec: TaskSpec, plan: Plan, device: str) -> float:
     """Seconds that a cell trains its backbone, tuning included; 0 where its method does not."""
     method = methods.registry()[cell.method.name]
     if cell.backbone is None or not isinstance(method, Trains):
         return 0.0
-    spec = plan.tasks[cell.task.key].spec
     model = plan.plugins[label_of(cell.backbone)].spec
     labels = _labels(spec, cell.task.train)
     points = method.spec.points(cell.method.parameters, cell.budget.trials)
@@ -120,7 +133,7 @@ def _training(cell: Cell, plan: Plan, device: str) -> float:
     return passes * spec.units * TRAINING * model.flops_per_unit / _rate(model.modality, device)
 
 
-def _bytes_training(cell: Cell, plan: Plan) -> int:
+def _bytes_training(cell: Cell, spec: TaskSpec, plan: Plan) -> int:
     """Bytes of weights and activations while a cell trains its backbone on a CPU.
 
     Of texts; others' activations are not known from a description. A layer of an encoder, d wide
@@ -130,7 +143,6 @@ def _bytes_training(cell: Cell, plan: Plan) -> int:
     method = methods.registry()[cell.method.name]
     if cell.backbone is None or not isinstance(method, Trains):
         return 0
-    spec = plan.tasks[cell.task.key].spec
     model = plan.plugins[label_of(cell.backbone)].spec
     weights = BYTES_A_WEIGHT * model.parameters
     if model.modality is not Modality.TEXT or not model.width:

@@ -45,6 +45,9 @@ def plan_lines(plan: Plan) -> str:
         f"  {cost.bytes_memory / 1e9:.1f} GB of memory",
         f"  {cost.bytes_download / 1e6:.0f} MB to download",
     ]
+    if cost.unsized:
+        names = ", ".join(cost.unsized)
+        lines.append(f"  without the items of {names}: how many there are is not known yet")
     return "\n".join(lines)
 
 

@@ -55,6 +55,29 @@ def test_entries_with_one_identity_are_refused_whatever_they_are_called(section,
         plan_of({**WHOLE, section: entries})
 
 
+@pytest.mark.parametrize(
+    ("section", "entries"),
+    [
+        ("backbone", [{"name": "minilm-l6"}, {"name": "mpnet-base", "label": "minilm-l6"}]),
+        (
+            "backbone",
+            [{"name": "minilm-l6"}, {"name": "minilm-l6", "pooling": "cls", "label": "minilm-l6"}],
+        ),
+        ("method", [{"name": "probe", "label": "m"}, {"name": "knn", "label": "m"}]),
+    ],
+)
+def test_two_entries_do_not_share_a_name(section, entries):
+    """One would stand for both in tables, and as a member of others."""
+    with pytest.raises(SuiteError, match=rf"{section}\[1\]: is called .* like {section}\[0\]"):
+        plan_of({**WHOLE, section: entries})
+
+
+def test_what_is_a_default_anyway_makes_no_other_entry():
+    entries = [{"name": "minilm-l6"}, {"name": "minilm-l6", "pooling": "mean"}]
+    with pytest.raises(SuiteError, match=r"minilm-l6\(pooling=mean\) / probe is the same as"):
+        plan_of({**WHOLE, "backbone": entries})
+
+
 def test_a_whole_number_is_the_setting_that_it_means():
     one, other = (
         plan_of({**WHOLE, "method": [{"name": "probe", "C": c, "label": "x"}]}) for c in (1, 1.0)
