@@ -149,9 +149,8 @@ def publish(
 
     source = Store(Path(folder))
     name = source.suite().get("name")
-    if not isinstance(name, str) or not NAME.fullmatch(
-        name
-    ):  # it becomes a folder's, in which other records are removed
+    # it becomes a folder's, in which other records are removed
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise StoreError(f"{folder}: its suite.json has {name!r} for a name, which no suite has")
     target = Store(Path(results) / name)
     refuse_unexplained(target, reason)

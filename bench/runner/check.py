@@ -8,8 +8,8 @@ from typing import Any
 
 from bench import backbones, methods, tasks
 from bench.backbones.shapes import PREFIX as SHAPE
-from bench.core.cell import label_of
-from bench.core.errors import Mistake, did_you_mean
+from bench.core.cell import Cell, label_of
+from bench.core.errors import Mistake, SuiteError, did_you_mean
 from bench.core.method import Needs
 from bench.core.metrics import CLASSIFICATION, TRANSCRIPTION
 from bench.core.suite import BackboneEntry, MethodEntry, Suite
@@ -204,3 +204,20 @@ def check_whole(suite: Suite) -> list[Mistake]:
             Mistake("suite", f"the grid has {size:,} cells; at most {CELLS_MOST:,} are run")
         )
     return found
+
+
+def refuse_doubles(suite: Suite, cells: Sequence[Cell]) -> None:
+    """Refuse entries that say the same in other words, a default for example.
+
+    Raises:
+        SuiteError: if two cells are one computation: a result could have one of the names alone.
+    """
+    known: dict[str, Cell] = {}
+    for cell in (cell for cell in cells if (cell.draw, cell.seed) == (0, 0)):
+        other = known.setdefault(cell.run_id, cell)
+        if other is not cell:
+            names = [f"{one.backbone_label} / {one.method_label}" for one in (other, cell)]
+            wrong = (
+                f"{names[1]} is the same as {names[0]}, under another name: leave one of them out"
+            )
+            raise SuiteError(suite.name, [Mistake(cell.task.key, wrong)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from bench.core.suite import (
 )
 from bench.core.task import Modality, Task, TaskKind
 from bench.runner import wiring
-from bench.runner.check import check, check_whole
+from bench.runner.check import check, check_whole, refuse_doubles
 from bench.suite_file import Draft
 from bench.tasks import conditions
 
@@ -103,25 +103,8 @@ def make_plan(
         for twin in twins:
             grid.control(task_entry, twin, Control.RANDOM_WEIGHTS)
         grid.with_members(task_entry)
-    _refuse_doubles(suite, grid.cells)
+    refuse_doubles(suite, grid.cells)
     return Plan(suite, tuple(grid.cells), tuple(grid.skipped), built_tasks, plugins)
-
-
-def _refuse_doubles(suite: Suite, cells: Sequence[Cell]) -> None:
-    """Refuse entries that say the same in other words, a default for example.
-
-    Raises:
-        SuiteError: if two cells are one computation: a result could have one of the names alone.
-    """
-    known: dict[str, Cell] = {}
-    for cell in (cell for cell in cells if (cell.draw, cell.seed) == (0, 0)):
-        other = known.setdefault(cell.run_id, cell)
-        if other is not cell:
-            names = [f"{one.backbone_label} / {one.method_label}" for one in (other, cell)]
-            wrong = (
-                f"{names[1]} is the same as {names[0]}, under another name: leave one of them out"
-            )
-            raise SuiteError(suite.name, [Mistake(cell.task.key, wrong)])
 
 
 def _twins(suite: Suite) -> list[BackboneEntry]:
