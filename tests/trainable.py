@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -29,8 +30,7 @@ from transformers import (
 from bench import methods
 from bench.assets import digest_file, digest_tree
 from bench.core.errors import NotApplicableError
-from bench.core.identity import item_digest
-from bench.core.method import Needs
+from bench.core.method import HeldOut, Needs
 from bench.core.predictions import ClassPredictions
 from bench.core.task import Modality, RareRule
 from bench.runner.execute import CellContext
@@ -261,7 +261,8 @@ class Kit:
             for c in range(len(loaded.class_names)):
                 chosen += [i for i in order if train.targets[i] == c][:PER_CLASS]
             test = loaded.test.take(np.arange(min(120, len(loaded.test))))
-            found[modality] = train.take(np.sort(chosen)), test, loaded.class_names
+            train = replace(train.take(np.sort(chosen)), places=np.arange(len(chosen)))
+            found[modality] = train, test, loaded.class_names
         return found
 
     def context(self, modality, needs=Needs.MODULE, *, seed=0, members=(), unlabelled=(), **more):
@@ -294,23 +295,24 @@ class FittedMember:
 
     @cached_property
     def _held(self):
-        found = {}
+        rows, places = [], []
         for learned, held in divide(self._train, 0, RareRule.ERROR, 0).pairs:
             fold = self._train.take(held)
             defaults = self._method.spec.defaults
             fitted = self._method.fit(defaults, self._train.take(learned), fold, self._context)
-            rows = fitted.predict(fold.inputs).probabilities
-            found.update(zip(map(item_digest, fold.inputs), rows, strict=True))
-        return found
-
-    def held_out(self, inputs):
-        digests = [item_digest(item) for item in inputs]
-        known = np.array([d in self._held for d in digests])
-        if not known.any():
+            rows.append(fitted.predict(fold.inputs).probabilities)
+            places.append(held)
+        if not rows:
             raise NotApplicableError("nothing was held out")
-        return known, ClassPredictions(
-            np.stack([self._held[d] for d in digests if d in self._held])
-        )
+        at = np.concatenate(places)
+        told = ClassPredictions(np.concatenate(rows))
+        return HeldOut(self._train.places[at], self._train.targets[at], told)
+
+    def held_out(self):
+        return self._held
+
+    def apart(self, train):
+        return FittedMember(self._method, train, self._context)
 
     def features(self, inputs):
         return self._context.features(inputs)

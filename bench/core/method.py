@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.core.backbone import LanguageModel, Trainable, Transcriber
 from bench.core.errors import CellError, did_you_mean
-from bench.core.predictions import Predictions, TextPredictions
+from bench.core.predictions import ClassPredictions, Predictions, TextPredictions
 from bench.core.task import Input, Modality, Split, TaskKind
 
 Scalar: TypeAlias = bool | int | float | str
@@ -126,6 +126,16 @@ class Size:
     shipped: int
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Items that were held out in tuning: their places `(h,)` among the labelled ones (the extra
+    ones last), their targets `(h,)`, and what fits that had not seen them said, in order."""
+
+    places: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    predictions: ClassPredictions
+
+
 class Member(Protocol):
     """Another cell of the suite, with the same labelled items: a part of an ensemble, a teacher."""
 
@@ -136,9 +146,17 @@ class Member(Protocol):
         """What its fit says of `inputs`: looked up where it has said so already."""
         ...
 
-    def held_out(self, inputs: Sequence[Input]) -> tuple[NDArray[np.bool_], Predictions]:
-        """Of labelled `inputs` `(n,)`: which were held out when it was tuned `(n,)`, and what
-        fits that had not seen them said of those, in order."""
+    def held_out(self) -> HeldOut:
+        """What was held out when it was tuned.
+
+        Raises:
+            NotApplicableError: if nothing was.
+        """
+        ...
+
+    def apart(self, train: Split) -> Member:
+        """The same cell with the items `train`, some of its labelled ones, for all that it has
+        learned from: what somebody who is judged by the others may build on."""
         ...
 
     def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:

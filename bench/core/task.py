@@ -134,11 +134,14 @@ class Split:
     positions in the task's list of transcripts.
 
     `groups` `(n,)` names what must not be divided between splits (a film, a customer).
+    `places` `(n,)`, of labelled items, are their positions among all that the cell has: what tells
+    them where the same input stands twice.
     """
 
     inputs: Sequence[Input]
     targets: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
+    places: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -149,6 +152,7 @@ class Split:
             inputs=taken(self.inputs, indices),
             targets=self.targets[indices],
             groups=None if self.groups is None else self.groups[indices],
+            places=None if self.places is None else self.places[indices],
         )
 
 

@@ -88,6 +88,8 @@ class Distill:
         context: Context,
     ) -> Fitted:
         teacher = context.members[0]
+        if validation is not None:  # whose labels the teacher has learned, and would pass on
+            teacher = teacher.apart(train)
         inputs = transfer_set(train, validation, context, int(parameters["transfer"]))
         told = teacher.predict(inputs).probabilities  # before anything is seeded: it may be fitted
         seen = np.flatnonzero(told.max(axis=0) > 0)

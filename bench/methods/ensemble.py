@@ -13,6 +13,7 @@ from bench.core.errors import NotApplicableError
 from bench.core.method import (
     Context,
     Fitted,
+    HeldOut,
     Member,
     Method,
     MethodSpec,
@@ -55,28 +56,38 @@ SPEC = MethodSpec(
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """A member that answers for labelled items with what it said before it had seen them: what an
-    ensemble must be judged by, as its members have learned from the items it is tuned on."""
+    """A member that answers for the items of `validation` with what it said before it had seen
+    them: what an ensemble must be judged by, as its members have learned from them."""
 
     inner: Member
+    validation: Split
 
     @property
     def label(self) -> str:
         return self.inner.label
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
+        if inputs is not self.validation.inputs:
+            return self.inner.predict(inputs)
         try:
-            known, told = self.inner.held_out(inputs)
+            held = self.inner.held_out()
         except NotApplicableError:  # never held out: never learned from, so no way round is needed
             return self.inner.predict(inputs)
+        rows_at = {int(place): row for row, place in enumerate(held.places)}
+        found = [rows_at.get(int(place), -1) for place in places_of(self.validation)]
+        known = np.array(found) >= 0
+        told = held.predictions.probabilities[np.array(found)[known]]
         if known.all():
-            return told
+            return ClassPredictions(told)
         rows = self.inner.predict(inputs).probabilities.copy()
-        rows[known] = told.probabilities
+        rows[known] = told
         return ClassPredictions(rows)
 
-    def held_out(self, inputs: Sequence[Input]) -> tuple[NDArray[np.bool_], Predictions]:
-        return self.inner.held_out(inputs)
+    def held_out(self) -> HeldOut:
+        return self.inner.held_out()
+
+    def apart(self, train: Split) -> Member:
+        return self.inner.apart(train)
 
     def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
         return self.inner.features(inputs)
@@ -138,11 +149,19 @@ class Stacked:
     classes: int
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
+        """Classes that it has learned nothing of, as none of their items was held out, have the
+        share that the members give them on average."""
         if self.scales:
             rows: NDArray[Any] = side_by_side(self.members, self.scales, inputs)
-        else:
-            rows = said([member.predict(inputs) for member in self.members])
-        return spread(self.model.predict_proba(rows), self.seen, self.classes)
+            return spread(self.model.predict_proba(rows), self.seen, self.classes)
+        told = [member.predict(inputs) for member in self.members]
+        found = spread(self.model.predict_proba(said(told)), self.seen, self.classes)
+        if len(self.seen) == self.classes:
+            return found
+        mean = np.mean([one.probabilities.astype(np.float64) for one in told], axis=0)
+        mean[:, self.seen] = 0.0
+        left = 1.0 - mean.sum(axis=1, keepdims=True)
+        return ClassPredictions((mean + left * found.probabilities).astype(np.float32))
 
     def size(self) -> Size | None:
         """Of features the members' own heads are not needed."""
@@ -182,7 +201,7 @@ class Ensemble:
     ) -> Fitted:
         members, combine = context.members, parameters["combine"]
         if validation is not None:
-            members = [Apart(member) for member in members]
+            members = [Apart(member, validation) for member in members]
         equal = np.full(len(members), 1 / len(members))
         if combine == "mean" or len(np.unique(train.targets)) == 1:
             return Weighted(members, equal)
@@ -190,7 +209,8 @@ class Ensemble:
             scales = [scaler(Scaling.RMS, member.features(train.inputs)) for member in members]
             rows = side_by_side(members, scales, train.inputs)
             return stacked(members, scales, rows, train.targets, parameters, context)
-        told, targets = held_out(members, train)
+        among = None if validation is None else places_of(train)
+        told, targets = held_out(members, among)
         if combine == "weighted":
             return Weighted(members, greedy(told, targets, int(parameters["rounds"])))
         return stacked(members, (), said(told), targets, parameters, context)
@@ -204,23 +224,40 @@ def side_by_side(
     return np.concatenate([np.nan_to_num(s(m.features(inputs))) for m, s in pairs], axis=1)
 
 
+def places_of(split: Split) -> NDArray[np.int64]:
+    """Places of its items among the labelled ones.
+
+    Raises:
+        ValueError: if it is no split of labelled items.
+    """
+    if split.places is None:
+        raise ValueError("only labelled items have places")
+    return split.places
+
+
 def held_out(
-    members: Sequence[Member], train: Split
+    members: Sequence[Member], among: NDArray[np.int64] | None = None
 ) -> tuple[list[ClassPredictions], NDArray[np.int64]]:
-    """What each member said of the labelled items that all of them had held out, and their
-    targets.
+    """What each member said of the items that all of them had held out, and their targets.
+
+    `among`: no other items than those at these places.
 
     Raises:
         NotApplicableError: if there are none.
     """
-    found = [member.held_out(train.inputs) for member in members]
-    common = np.logical_and.reduce([known for known, _ in found])
-    if not common.any():
+    found = [member.held_out() for member in members]
+    common = set.intersection(*(set(held.places.tolist()) for held in found))
+    if among is not None:
+        common &= set(among.tolist())
+    if not common:
         raise NotApplicableError("the members have no held-out items in common")
-    told = [
-        ClassPredictions(predictions.probabilities[common[known]]) for known, predictions in found
-    ]
-    return told, train.targets[common]
+    rows = []
+    for held in found:
+        rows_at = {int(place): row for row, place in enumerate(held.places)}
+        rows.append([rows_at[place] for place in sorted(common)])
+    pairs = zip(found, rows, strict=True)
+    told = [ClassPredictions(held.predictions.probabilities[some]) for held, some in pairs]
+    return told, found[0].targets[rows[0]]
 
 
 def greedy(

@@ -18,8 +18,8 @@ from bench.core.backbone import LanguageModel, Trainable, Transcriber
 from bench.core.cell import Cell
 from bench.core.draws import Draw
 from bench.core.errors import NotApplicableError
-from bench.core.inputs import chained, digests, present, taken
-from bench.core.method import Fitted, Member, Method, Needs, Sized, Told, Transcribes
+from bench.core.inputs import chained, present, taken
+from bench.core.method import Fitted, HeldOut, Member, Method, Needs, Sized, Told, Transcribes
 from bench.core.predictions import ClassPredictions, Outcome
 from bench.core.record import DataReport, PhaseName, Record, Status, names_kept
 from bench.core.scoring import all_scores, chance_levels
@@ -29,7 +29,7 @@ from bench.measure import Phases, peak, provenance, reset_peak
 from bench.runner.determinism import deterministic, seed_everything
 from bench.runner.identify import identity_fields, precision_of
 from bench.runner.items import labelled_items, pool_positions, tested_items
-from bench.runner.members import Known, MemberError, StoredMember, View, known_of, record_of
+from bench.runner.members import Making, MemberError, StoredMember, View, known_of, record_of
 from bench.runner.parts import narrowed, part_of, predict, shares
 from bench.runner.tune import Choice, Division, choose, divide
 from bench.runner.workbench import FeatureSource, Loaded, Report, Workbench
@@ -241,21 +241,32 @@ def stored(cell: Cell, loaded: Loaded, test: Split, bench: Workbench) -> StoredM
         ready = prepare(cell, bench)
         return ready.method.fit(record.parameters, ready.learned, None, ready.context)
 
-    def refold() -> Known:
+    def refold() -> HeldOut:
         ready = prepare(cell, bench)
-        found: Known = {}
+        rows = [np.zeros((0, ready.context.classes), dtype=np.float32)]
+        places = [np.zeros(0, dtype=np.int64)]
         for train, held in ready.division().pairs:
             fold = ready.labelled.take(held)
             fitted = ready.method.fit(
                 record.parameters, ready.labelled.take(train), fold, ready.context
             )
-            rows = fitted.predict(fold.inputs).probabilities
-            found.update(zip(digests(fold.inputs), rows, strict=True))
-        return found
+            rows.append(fitted.predict(fold.inputs).probabilities)
+            places.append(held)
+        at = np.concatenate(places)
+        told = ClassPredictions(np.concatenate(rows))
+        return HeldOut(at, ready.labelled.targets[at], told)
 
-    known = known_of(record, bench.store, narrowed(test, part), pool)
+    def refit_on(places: NDArray[np.int64]) -> tuple[Fitted, NDArray[np.float32]]:
+        ready = prepare(cell, bench)
+        train = ready.labelled.take(places)
+        ready.context.members = tuple(member.apart(train) for member in ready.members)
+        fitted = ready.method.fit(record.parameters, train, None, ready.context)
+        return fitted, shares(train.targets, ready.context.classes)
+
+    known = known_of(record, bench.store, narrowed(test, part), labelled, pool_positions(draw))
     prior = shares(learned, len(loaded.splits.class_names))  # as the cell itself had it
-    return StoredMember(cell, record, known, refit, refold, source, View(part, prior, pool))
+    making = Making(refit, refold, refit_on)
+    return StoredMember(cell, record, known, making, source, View(part, prior, pool))
 
 
 def outcome(fitted: Fitted, test: Split, prior: NDArray[np.float32]) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,10 +21,10 @@ def labelled_items(cell: Cell, loaded: Loaded) -> tuple[Draw, Split]:
     pool = loaded.splits.train
     draw = draw_items(pool.targets, cell.task.train, cell.draw)
     labelled = pool.take(pool_positions(draw))
+    targets = labelled.targets
     if cell.control is Control.SHUFFLED_LABELS:
-        shuffled = shuffle_targets(labelled.targets, cell.draw)
-        labelled = Split(labelled.inputs, shuffled, labelled.groups)
-    return draw, labelled
+        targets = shuffle_targets(targets, cell.draw)
+    return draw, replace(labelled, targets=targets, places=np.arange(len(labelled)))
 
 
 def pool_positions(draw: Draw) -> NDArray[np.int64]:

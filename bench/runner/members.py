@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from bench.core.cell import Cell
 from bench.core.errors import CellError, NotApplicableError
 from bench.core.identity import item_digest
 from bench.core.inputs import digests, present, taken
-from bench.core.method import Fitted, Size
+from bench.core.method import Fitted, HeldOut, Size
 from bench.core.predictions import ClassPredictions, Predictions
 from bench.core.record import Record, Status
 from bench.core.task import Input, Split
@@ -40,15 +40,24 @@ class View:
     pool: Split
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How what is not stored is made: the cell's fit with the settings that its record has, the
+    predictions of held-out items, and a fit on some of the labelled items (by their places)."""
+
+    fit: Callable[[], Fitted]
+    fold: Callable[[], HeldOut]
+    fit_on: Callable[[NDArray[np.int64]], tuple[Fitted, NDArray[np.float32]]]
+
+
 class StoredMember:
     """See `bench.core.method.Member`.
 
     Args:
         cell: the member's cell.
         record: what it came to.
-        known: what its record has on test inputs, and on inputs held out in tuning.
-        refit: makes its fit again, with the settings that its record has.
-        refold: makes the predictions of held-out inputs again.
+        known: what its record has on test inputs, and of items held out in tuning.
+        making: how the rest is made.
         source: the features of its backbone.
         view: what it looks at.
     """
@@ -57,18 +66,17 @@ class StoredMember:
         self,
         cell: Cell,
         record: Record,
-        known: tuple[Known, Known],
-        refit: Callable[[], Fitted],
-        refold: Callable[[], Known],
+        known: tuple[Known, HeldOut | None],
+        making: Making,
         source: FeatureSource | None,
         view: View,
     ) -> None:
         self.cell, self.record = cell, record
         self._test, self._held = known
-        self._refit, self._refold, self._source = refit, refold, source
+        self._making, self._source = making, source
         self._view = view
         self._fitted: Fitted | None = None
-        self._folded = bool(self._held)
+        self._apart: dict[bytes, StoredMember] = {}
 
     @property
     def label(self) -> str:
@@ -81,7 +89,7 @@ class StoredMember:
         fresh = {d: at for at, d in enumerate(names) if d not in self._test}
         if fresh:
             if self._fitted is None:
-                self._fitted = self._refit()
+                self._fitted = self._making.fit()
             rows = self._fitted.predict(taken(inputs, np.array([*fresh.values()]))).probabilities
             self._test.update(zip(fresh, rows, strict=True))
         return ClassPredictions(np.stack([self._test[d] for d in names]))
@@ -90,15 +98,28 @@ class StoredMember:
         trained, shipped = self.record.trainable_parameters, self.record.bytes_shipped
         return None if trained is None or shipped is None else Size(trained, shipped)
 
-    def held_out(self, inputs: Sequence[Input]) -> tuple[NDArray[np.bool_], Predictions]:
-        if not self._folded:
-            self._held, self._folded = self._refold(), True
-        names = digests(seen(inputs, self._view.part))
-        known = np.array([d in self._held for d in names], dtype=np.bool_)
-        if not known.any():
+    def held_out(self) -> HeldOut:
+        if self._held is None:
+            self._held = self._making.fold()
+        if not len(self._held.places):
             raise NotApplicableError(f"nothing was held out in tuning {self.label}")
-        rows = [self._held[d] for d in names if d in self._held]
-        return known, ClassPredictions(np.stack(rows))
+        return self._held
+
+    def apart(self, train: Split) -> StoredMember:
+        if train.places is None:
+            raise ValueError("only labelled items have places")
+        key = train.places.tobytes()
+        if key not in self._apart:
+            fitted, prior = self._making.fit_on(train.places)
+            making = replace(self._making, fit=lambda: fitted, fold=self._nothing_held)
+            view = replace(self._view, prior=prior)
+            self._apart[key] = StoredMember(
+                self.cell, self.record, ({}, None), making, self._source, view
+            )
+        return self._apart[key]
+
+    def _nothing_held(self) -> HeldOut:
+        raise NotApplicableError(f"of a part of its items nothing was held out of {self.label}")
 
     def features(self, inputs: Sequence[Input]) -> NDArray[np.float32]:
         if self._source is None:
@@ -135,18 +156,21 @@ def record_of(cell: Cell, store: Store, device: str) -> Record:
     return record
 
 
-def known_of(record: Record, store: Store, test: Split, pool: Split) -> tuple[Known, Known]:
-    """What a record's file of probabilities says of test inputs and of held-out ones."""
+def known_of(
+    record: Record, store: Store, test: Split, labelled: Split, positions: NDArray[np.int64]
+) -> tuple[Known, HeldOut | None]:
+    """What a record's file of probabilities says of test inputs and of held-out items; `labelled`
+    ones stand at `positions` of the training pool."""
     tensors = store.probabilities(record)
     on_test: Known = {}
     if "test" in tensors and len(tensors["test"]) == len(test):
-        on_test = _by_content(test.inputs, tensors["test"])
-    held: Known = {}
-    if "validation" in tensors:
-        items = tensors["validation_items"]
-        held = _by_content(taken(pool.inputs, items), tensors["validation"])
-    return on_test, held
-
-
-def _by_content(inputs: Sequence[Input], rows: NDArray[np.float32]) -> Known:
-    return dict(zip(digests(inputs), rows, strict=True))
+        on_test = dict(zip(digests(test.inputs), tensors["test"], strict=True))
+    if "validation" not in tensors:
+        return on_test, None
+    place_of = {int(position): place for place, position in enumerate(positions)}
+    found = [place_of.get(int(item), -1) for item in tensors["validation_items"]]
+    if -1 in found:  # of another draw
+        return on_test, None
+    places = np.array(found, dtype=np.int64)
+    rows = ClassPredictions(tensors["validation"])
+    return on_test, HeldOut(places, labelled.targets[places], rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def seen(inputs: Sequence[Input], part: str | None) -> Sequence[Input]:
 
 def narrowed(split: Split, part: str | None) -> Split:
     """A split of one part of its inputs."""
-    return split if part is None else Split(seen(split.inputs, part), split.targets, split.groups)
+    return split if part is None else replace(split, inputs=seen(split.inputs, part))
 
 
 def shares(targets: NDArray[np.int64], classes: int) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import CellError, DivergedError
+from bench.core.errors import CellError, DivergedError, NotApplicableError
 from bench.core.identity import derive_seed
 from bench.core.method import (
     Context,
@@ -121,7 +121,9 @@ def choose(
 ) -> Choice:
     """Try each point on the division; the best is chosen, the earliest of equals.
 
-    One point alone is tried only `always`: for its predictions of held-out items.
+    One point alone is tried only `always`: for its predictions of held-out items.  Where none of
+    the points can be tried on the division (it builds on cells that held the same items out), the
+    first is taken, and why is said.
 
     Points that the method fits cheaper in company are fitted as one batch.  The seconds of such
     a trial are its share of the batch (all shares are equal) and what its own predictions took.
@@ -154,6 +156,8 @@ def choose(
         trials.append(Trial(parameters=point, score=score, seconds=clock() - start))
         if best is None or score > best[0]:
             best = score, number, found
+    if best is None and isinstance(failure, NotApplicableError):
+        return Choice(points[0], tuple(trials), f"none: {failure}", division.rare)
     if best is None:
         raise failure or DivergedError("no trial was possible")
     told = best[2] if isinstance(best[2], ClassPredictions) else None

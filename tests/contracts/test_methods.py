@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -221,7 +221,7 @@ def test_labels_to_choose_by_are_not_learned_from(problem):
     held = np.arange(0, len(problem.train), 5)
     train = problem.train.take(np.setdiff1d(np.arange(len(problem.train)), held))
     held = problem.train.take(held)
-    other = Split(held.inputs, np.roll(held.targets, 1), held.groups)
+    other = replace(held, targets=np.roll(held.targets, 1))
     first, second = (problem.fit(train, validation=split) for split in (held, other))
     np.testing.assert_array_equal(
         first.predict(held.inputs).probabilities, second.predict(held.inputs).probabilities

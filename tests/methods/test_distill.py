@@ -25,6 +25,11 @@ class Watched:
 
     def __init__(self, inner):
         self.inner, self.label, self.asked = inner, inner.label, []
+        self.learned = None  # from what alone, where it was told to be apart
+
+    def apart(self, train):
+        self.inner, self.learned = self.inner.apart(train), train
+        return self
 
     def predict(self, inputs):
         self.asked += list(inputs)
@@ -68,6 +73,7 @@ def test_held_out_and_test_inputs_are_not_in_the_transfer_set(kit):
     student, teacher = teach(
         kit, Modality.IMAGE, train, held, unlabelled=pool.inputs, match=1.0, transfer=1000
     )
+    assert teacher.learned is train
     asked = {item_digest(item) for item in teacher.asked}
     learned = {item_digest(item) for item in train.inputs}
     assert not asked & ({item_digest(item) for item in held.inputs} - learned)

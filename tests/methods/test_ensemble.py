@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bench.core.errors import NotApplicableError
-from bench.core.method import Size
+from bench.core.method import HeldOut, Size
 from bench.core.predictions import ClassPredictions
 from bench.core.task import Split
-from bench.methods.ensemble import LEAST, Ensemble, greedy
+from bench.methods.ensemble import LEAST, Ensemble, greedy, held_out
 from bench.runner.execute import CellContext
 
 CLASSES, ITEMS = 4, 400
@@ -20,7 +20,7 @@ EACH = Size(3, 12)
 """What a member trained and ships."""
 RNG = np.random.default_rng(0)
 TARGETS = RNG.integers(0, CLASSES, ITEMS)
-TRAIN = Split(list(range(200)), TARGETS[:200])
+TRAIN = Split(list(range(200)), TARGETS[:200], places=np.arange(200))
 TEST = Split(list(range(200, ITEMS)), TARGETS[200:])
 
 
@@ -40,11 +40,10 @@ class Table:
     def predict(self, inputs):
         return ClassPredictions(self.rows[list(inputs)])
 
-    def held_out(self, inputs):
-        known = np.isin(inputs, self.held)
-        if not known.any():
+    def held_out(self):
+        if not len(self.held):
             raise NotApplicableError("nothing was held out")
-        return known, ClassPredictions(self.rows[np.array(inputs)[known]])
+        return HeldOut(self.held, TARGETS[self.held], ClassPredictions(self.rows[self.held]))
 
     def present(self, inputs):
         return np.ones(len(inputs), dtype=bool)
@@ -61,7 +60,7 @@ def knowing(share, seed=0, turn=0, label="m", held=None, **more):
     said = np.where(rng.random(ITEMS) < share, TARGETS, rng.integers(0, CLASSES, ITEMS))
     rows = np.full((ITEMS, CLASSES), 0.1, dtype=np.float32)
     rows[np.arange(ITEMS), (said + turn) % CLASSES] = 0.7
-    return Table(label, rows, np.arange(ITEMS) if held is None else held, **more)
+    return Table(label, rows, np.arange(200) if held is None else held, **more)
 
 
 def fitted(members, train=TRAIN, validation=None, **parameters):
@@ -162,9 +161,9 @@ def test_labelled_items_to_choose_by_are_answered_as_they_were_held_out(combine)
     """A member has learned from every labelled item: only in tuning it had not, for each fold."""
 
     class Learned(Table):
-        def held_out(self, inputs):
-            known, _ = super().held_out(inputs)
-            return known, ClassPredictions(honest.rows[np.array(inputs)[known]])
+        def held_out(self):
+            told = ClassPredictions(honest.rows[self.held])
+            return dataclasses.replace(super().held_out(), predictions=told)
 
     honest = knowing(0.5, 7)
     knows_all = Learned("m", np.eye(CLASSES, dtype=np.float32)[TARGETS], np.arange(200))
@@ -173,3 +172,30 @@ def test_labelled_items_to_choose_by_are_answered_as_they_were_held_out(combine)
     assert accuracy(found.predict(held.inputs), held) < 0.8
     final = fitted([knows_all, knows_all], TRAIN, combine="mean")
     assert accuracy(final.predict(TEST.inputs)) == 1.0
+
+
+def test_the_same_input_in_and_out_of_a_fold_is_two_items():
+    """Told by their places: what a fit said of a twin that it had learned is no answer."""
+    twins = Split([0, *range(1, 199), 0], TARGETS[[*range(199), 0]], places=np.arange(200))
+    members = [knowing(0.9, seed, held=np.arange(100, 200)) for seed in (1, 2)]
+    told, targets = held_out(members, twins.places[:150])
+    assert len(targets) == 50
+    np.testing.assert_array_equal(told[0].probabilities, members[0].rows[100:150])
+    assert len(held_out(members)[1]) == 100
+
+
+def test_items_beyond_the_labelled_ones_are_learned_from_where_these_were_held_out():
+    extra = [knowing(0.9, seed, held=np.arange(200, 300)) for seed in (1, 2)]
+    stack = fitted(extra, combine="stack")
+    assert accuracy(stack.predict(TEST.inputs)) > 0.8
+
+
+def test_a_class_that_was_never_held_out_is_left_to_the_members():
+    common = np.flatnonzero(TARGETS[:200] != 2)
+    members = [knowing(0.9, seed, held=common) for seed in (1, 2)]
+    stack = fitted(members, combine="stack").predict(TEST.inputs)
+    mean = fitted(members, combine="mean").predict(TEST.inputs)
+    np.testing.assert_allclose(stack.probabilities[:, 2], mean.probabilities[:, 2], atol=1e-6)
+    np.testing.assert_allclose(stack.probabilities.sum(axis=1), 1.0, atol=1e-6)
+    of_class = TEST.targets == 2
+    assert (stack.classes[of_class] == 2).mean() > 0.8

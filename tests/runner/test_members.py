@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from bench.core.errors import NotApplicableError
 from bench.core.record import Status
 from bench.methods.centroid import Centroid
 from bench.methods.probe import Probe
+from bench.runner.execute import prepare
 from bench.runner.members import known_of
 from bench.runner.run import Options, run_suite
 from bench.runner.workbench import Workbench
@@ -24,7 +26,7 @@ name = "members"
 {suite}
 [[task]]
 name = "digits"
-train = {{ per_class = 8 }}
+train = {rule}
 test_size = 100
 [[backbone]]
 name = "raw-pixels"
@@ -45,8 +47,8 @@ def run(tmp_path, suite_file, monkeypatch):
     """Run the suite; which cells ran, and the outcome."""
     monkeypatch.setattr("bench.runner.run.likely_device", lambda: "cpu")
 
-    def once(suite="", ensemble="", fail=(), **options):
-        path = suite_file(SUITE.format(suite=suite, ensemble=ensemble))
+    def once(suite="", ensemble="", fail=(), rule="{ per_class = 8 }", **options):
+        path = suite_file(SUITE.format(suite=suite, ensemble=ensemble, rule=rule))
         engines = []
 
         def make(store, _cache, _device):
@@ -146,7 +148,9 @@ def test_probabilities_of_other_test_items_are_not_taken_for_these(run, tmp_path
     file_of(outcome, probe).write_bytes(save({"test": rows[:50]}))
     bench = Workbench("cpu", tmp_path / "cache", lambda *_: None)
     splits = bench.load(outcome.plan.cells[0]).splits
-    assert known_of(probe, Store(outcome.folder), splits.test, splits.train) == ({}, {})
+    positions = np.arange(len(splits.train))
+    found = known_of(probe, Store(outcome.folder), splits.test, splits.train, positions)
+    assert found == ({}, None)
 
 
 @pytest.mark.parametrize("kind", ["killed", "diverged"])
@@ -218,6 +222,41 @@ def test_an_ensemble_is_judged_by_what_members_had_not_seen(run):
     np.testing.assert_array_equal(probe["validation_items"], both["validation_items"])
     mean = (probe["validation"] + centroid["validation"]) / 2
     np.testing.assert_allclose(both["validation"], mean, atol=1e-6)
+
+
+@pytest.mark.parametrize("combine", ["weighted", "stack"])
+def test_it_learns_from_extra_items_where_members_held_those_out(run, tmp_path, combine):
+    rule = "{ per_class = 8, validation_extra = 40 }"
+    _, outcome = run("budget = { trials = 2 }", f'combine = "{combine}"', rule=rule)
+    assert of(outcome, "both").metrics["accuracy"] > 0.7
+
+
+def test_where_members_held_out_the_same_items_an_ensemble_is_not_calibrated(run):
+    """One fold of many labels is held out: what is left of them no member had held out."""
+    _, outcome = run("calibrate = true", 'combine = "stack"', rule="{ per_class = 20 }")
+    both = of(outcome, "both")
+    assert both.data.tuning == "none: the members have no held-out items in common"
+    assert "temperature" in of(outcome, "probe").metrics
+    assert "temperature" not in both.metrics
+    assert both.metrics["accuracy"] > 0.8
+
+
+def test_a_teacher_in_tuning_has_not_learned_what_its_student_is_judged_by(run):
+    """A nearest neighbour knows the label of whatever it has learned: so would its student."""
+    _, outcome = run("", 'combine = "mean"')
+    (cell,) = [cell for cell in outcome.plan.cells if cell.members]
+    bench = Workbench("cpu", outcome.folder / "cache", lambda *_: None, Store(outcome.folder))
+    ready = prepare(cell, bench)
+    probe = ready.members[0]
+    train, held = ready.labelled.take(np.arange(40)), ready.labelled.take(np.arange(40, 80))
+    before = probe.predict(held.inputs).probabilities
+    apart = probe.apart(train)
+    assert probe.apart(train) is apart
+    after = apart.predict(held.inputs).probabilities
+    true = np.arange(40), held.targets
+    assert before[true].mean() > after[true].mean() + 0.05
+    with pytest.raises(NotApplicableError, match="nothing was held out"):
+        apart.held_out()
 
 
 def test_calibration_is_told_where_there_was_something_held_out(run):
