@@ -165,10 +165,18 @@ class Record:
     @property
     def seconds_charged(self) -> float:
         """Wall seconds with cached extraction, and members, charged at what they cost."""
-        extra = self.members_seconds
-        if self.extraction is not None:
-            extra += self.extraction.seconds_charged - self.extraction.seconds
-        return self.seconds + extra
+        phase = self.phases.get(PhaseName.EXTRACT.value, 0.0)
+        return self.seconds - phase + self.extract_charged + self.members_seconds
+
+    @property
+    def extract_charged(self) -> float:
+        """Seconds of extraction, cached or not, beside those in other phases. The start of the
+        backbone is nobody's: whoever comes first waits for it, and in another order another."""
+        phase = self.phases.get(PhaseName.EXTRACT.value, 0.0)
+        if self.extraction is None:
+            return phase
+        cached = self.extraction.seconds_charged - self.extraction.seconds
+        return cached + min(self.extraction.seconds, phase)
 
 
 def names_kept(names: Sequence[str]) -> tuple[str, ...]:

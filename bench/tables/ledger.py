@@ -74,7 +74,7 @@ def _entry(problem: Problem, backbone: str, method: str, records: Sequence[Recor
         method=method,
         cells=len(records),
         load=_mean(records, PhaseName.LOAD),
-        extract=_mean(records, PhaseName.EXTRACT) + fmean(map(_cached, records)),
+        extract=fmean(record.extract_charged for record in records),
         tune=_mean(records, PhaseName.TUNE),
         fit=_mean(records, PhaseName.FIT),
         predict=_mean(records, PhaseName.PREDICT),
@@ -95,13 +95,6 @@ _NO_RATES: Rates = {}
 
 def _mean(records: Sequence[Record], phase: PhaseName) -> float:
     return fmean(record.phases.get(phase.value, 0.0) for record in records)
-
-
-def _cached(record: Record) -> float:
-    """What the extraction of cached features had cost, beyond what was spent now."""
-    if record.extraction is None:
-        return 0.0
-    return record.extraction.seconds_charged - record.extraction.seconds
 
 
 def _most(records: Sequence[Record], name: str) -> int | None:
