@@ -92,7 +92,7 @@ class Distill:
             teacher = teacher.apart(train)
         inputs = transfer_set(train, validation, context, int(parameters["transfer"]))
         told = teacher.predict(inputs).probabilities  # before anything is seeded: it may be fitted
-        seen = np.flatnonzero(told.max(axis=0) > 0)
+        seen = np.union1d(np.flatnonzero(told.max(axis=0) > 0), train.targets)
         trainable = context.trainable()
         train_only(trainable.network.encoder, str(parameters["trainable"]))
         width = trained.width_of(trainable, inputs)

@@ -7,6 +7,7 @@ import pytest
 
 from bench.core.errors import NotApplicableError
 from bench.core.identity import item_digest
+from bench.core.predictions import ClassPredictions
 from bench.core.task import Modality, Split
 from bench.methods import registry
 from bench.methods.distill import transfer_set
@@ -40,8 +41,33 @@ class Watched:
         return self.inner.features(inputs)
 
 
-def teach(kit, modality, train, validation=None, *, teacher="probe", unlabelled=(), **more):
-    watched = Watched(kit.member(teacher, modality, train))
+class Blind(Watched):
+    """A teacher that never thinks of the class `blind`."""
+
+    blind = 1
+
+    def predict(self, inputs):
+        rows = super().predict(inputs).probabilities.copy()
+        rows[:, self.blind] = 0.0
+        return ClassPredictions(rows / rows.sum(axis=1, keepdims=True))
+
+
+class BlindToTheLast(Blind):
+    blind = 3
+
+
+def teach(
+    kit,
+    modality,
+    train,
+    validation=None,
+    *,
+    teacher="probe",
+    unlabelled=(),
+    around=Watched,
+    **more,
+):
+    watched = around(kit.member(teacher, modality, train))
     context = kit.context(modality, members=[watched], unlabelled=unlabelled)
     method = registry()["distill"]
     parameters = {**method.spec.defaults, **QUICK, **more}
@@ -107,6 +133,18 @@ def test_labels_count_where_they_have_all_of_the_loss(kit):
     students = [
         teach(kit, Modality.TEXT, train, teacher=name, hard=1.0, transfer=0)[0]
         for name in ("probe", "tfidf")
+    ]
+    first, second = (s.predict(train.inputs).probabilities for s in students)
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+@pytest.mark.parametrize("blind", [Blind, BlindToTheLast])
+def test_a_label_that_the_teacher_never_thinks_of_keeps_its_class(kit, blind):
+    """hard = 1 on labelled items alone: such a teacher changes nothing either."""
+    train = kit.splits[Modality.TEXT][0]
+    students = [
+        teach(kit, Modality.TEXT, train, around=around, hard=1.0, transfer=0)[0]
+        for around in (Watched, blind)
     ]
     first, second = (s.predict(train.inputs).probabilities for s in students)
     np.testing.assert_allclose(first, second, atol=1e-5)
