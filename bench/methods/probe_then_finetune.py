@@ -61,10 +61,12 @@ class ProbeThenFinetune:
         self, parameters: Parameters, train: Split, validation: Split | None, context: Context
     ) -> Fitted:
         trainable = context.trainable()
-        features = trained.frozen_features(trainable, train.inputs, context, normalize=False)
-        head = probe(features, train, float(parameters["C"]), context)
+        patience = int(parameters["patience"])
+        learned, held = trained.with_validation(train, validation, patience, context.seed)
+        features = trained.frozen_features(trainable, learned.inputs, context, normalize=False)
+        head = probe(features, learned, float(parameters["C"]), context)
         train_only(trainable.network.encoder, str(parameters["trainable"]))
-        return finetune.tune_network(trainable, head, parameters, train, validation, context)
+        return finetune.tune_network(trainable, head, parameters, learned, held, context)
 
 
 def probe(features: Any, train: Split, strength: float, context: Context) -> Any:

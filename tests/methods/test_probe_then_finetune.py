@@ -14,9 +14,9 @@ BOTH = pytest.mark.parametrize("modality", [Modality.TEXT, Modality.IMAGE])
 STILL = {"least_steps": 1, "epochs": 1, "learning_rate": 0.0, "head_learning_rate": 0.0}
 
 
-def fit(context, train, **more):
+def fit(context, train, validation=None, **more):
     method = registry()["probe-then-finetune"]
-    return method.fit({**method.spec.defaults, **more}, train, None, context)
+    return method.fit({**method.spec.defaults, **more}, train, validation, context)
 
 
 @BOTH
@@ -44,6 +44,18 @@ def test_training_goes_on_from_there(kit, modality):
     quick = {"least_steps": 4, "epochs": 1, "learning_rate": 1e-3}
     moved = fit(context, train, **quick).predict(test.inputs).probabilities
     assert 1e-4 < np.abs(moved - still).mean() < 0.3
+
+
+@BOTH
+def test_the_probe_has_not_seen_what_training_is_stopped_by(kit, modality):
+    train, test, _ = kit.splits[modality]
+    context = kit.context(modality)
+    learned, held = trained.with_validation(train, None, 1, context.seed)
+    put_aside, given = (
+        fit(context, of, by, **STILL, patience=1).predict(test.inputs).probabilities
+        for of, by in ((train, None), (learned, held))
+    )
+    np.testing.assert_array_equal(put_aside, given)
 
 
 def test_one_class_has_no_probe_and_is_always_predicted(kit):
