@@ -104,18 +104,22 @@ class WhisperTranscriber:
         return tuple(found)
 
     def loss(
-        self, prepared: PreparedSounds, indices: NDArray[np.int64], texts: Sequence[str]
+        self,
+        prepared: PreparedSounds,
+        part: NDArray[np.int64],
+        batch: NDArray[np.int64],
+        texts: Sequence[str],
     ) -> Tensor:
-        """Mean cross entropy of the tokens of `texts` `(b,)`, differentiable."""
+        """What `part` adds to the mean cross entropy of the tokens of `batch`, differentiable."""
         import torch
 
-        seconds = self.window or int(prepared.lengths[indices].max())
-        states = self._states(prepared, indices, seconds)
+        seconds = self.window or int(prepared.lengths[batch].max())
+        states = self._states(prepared, part, seconds)
         begun = self._begun(states)
-        rows = [
-            [*begin, *self.words.ids(text)][:MOST_TOKENS]
-            for begin, text in zip(begun, texts, strict=True)
-        ]
+        room = MOST_TOKENS - len(begun[0])
+        learned = {i: self.words.ids(texts[i])[:room] for i in batch.tolist()}
+        rows = [[*begin, *learned[i]] for begin, i in zip(begun, part.tolist(), strict=True)]
+        tokens, of = (sum(len(learned[i]) for i in some.tolist()) for some in (part, batch))
         longest = max(map(len, rows))
         ids = torch.full((len(rows), longest), self.words.end, device=self._device)
         wanted = torch.full((len(rows), longest), -100, device=self._device)
@@ -125,9 +129,10 @@ class WhisperTranscriber:
         wanted[:, : len(begun[0])] = -100  # nobody has to guess the beginning
         out = self.network.model.decoder(input_ids=ids[:, :-1], encoder_hidden_states=states)
         scores = self.network.proj_out(out.last_hidden_state)
-        return torch.nn.functional.cross_entropy(
+        mean = torch.nn.functional.cross_entropy(
             scores.float().flatten(0, 1), wanted[:, 1:].flatten(), ignore_index=-100
         )
+        return mean * (tokens / of)
 
     def _states(self, prepared: PreparedSounds, indices: NDArray[np.int64], seconds: int) -> Tensor:
         waves = [prepared.waves[i][: seconds * RATE] for i in indices]

@@ -191,8 +191,15 @@ class Transcriber(Protocol):
         """What is said in each of `inputs` `(n,)`."""
         ...
 
-    def loss(self, prepared: Any, indices: NDArray[np.int64], texts: Sequence[str]) -> Any:
-        """Mean cross entropy of the transcripts `texts` `(b,)` of `indices` `(b,)`."""
+    def loss(
+        self,
+        prepared: Any,
+        part: NDArray[np.int64],
+        batch: NDArray[np.int64],
+        texts: Sequence[str],
+    ) -> Any:
+        """What the sounds at `part` `(p,)` add to the mean cross entropy of the tokens of a `batch`
+        `(b,)` that they belong to; `texts` `(n,)` are the transcripts of all that is prepared."""
         ...
 
 

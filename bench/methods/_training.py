@@ -74,10 +74,16 @@ def at_once(given: Parameters) -> int:
     return -(-int(given["batch_size"]) // int(given["accumulate"]))
 
 
-Loss = Callable[[Items], Tensor]
-"""The mean loss of some of the items, differentiable."""
+Loss = Callable[[Items, Items], Tensor]
+"""What some items, a part of a batch, add to the loss of the batch, differentiable: of whatever
+parts, they sum to the loss of the whole."""
 Judge = Callable[[], float]
 """How good the network is now, on items it does not learn from: more is better."""
+
+
+def of_means(mean: Callable[[Items], Tensor]) -> Loss:
+    """The loss of a batch that is the mean over its items: parts count by how many they have."""
+    return lambda part, batch: mean(part) * (len(part) / len(batch))
 
 
 def descend(
@@ -94,7 +100,7 @@ def descend(
     Args:
         module: what is put into training mode and holds what `optimised` names.
         optimised: parameters with rates (`bench.methods._layers.groups`).
-        loss: of items, by their positions in `lengths` `(n,)`.
+        loss: of a part of a batch, and of which, by positions in `lengths` `(n,)`.
         lengths: of items; those of like length share a batch.
         recipe: how long, in what steps.
         context: seed, device, precision, and where progress is told.
@@ -169,8 +175,9 @@ class _Descent:
                 group["lr"] = rate * share
             for part in np.array_split(batch, min(self.recipe.accumulate, len(batch))):
                 with precision(self.context):
-                    value = self.loss(part) * (len(part) / len(batch))
-                self.scaler.scale(value).backward()
+                    value = self.loss(part, batch)
+                scaled: Tensor = self.scaler.scale(value)
+                scaled.backward()
                 total += value.detach()
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.weights, CLIP)

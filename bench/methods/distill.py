@@ -153,8 +153,9 @@ def learn(
 ) -> int:
     """Train the student; return the epochs taken.
 
-    The loss is softness^2 KL(teacher || student), both at that temperature, mixed with the cross
-    entropy of the labels where there are some, and the squared distance of features.
+    The loss of a batch is the mean of softness^2 KL(teacher || student), both at that temperature,
+    mixed with the mean cross entropy of its labels where it has some, and the mean squared
+    distance of features.
 
     Raises:
         DivergedError: if the loss is NaN or Inf.
@@ -180,16 +181,20 @@ def learn(
         parts.append(mapping)
         outer.append(mapping)
 
-    def loss(items: training.Items) -> training.Tensor:
+    def loss(items: training.Items, batch: training.Items) -> training.Tensor:
         pooled = trainable.network(trainable.collate(prepared, items))
-        logits = head(pooled)
+        logits, share = head(pooled), len(items) / len(batch)
+        labelled, of = (np.count_nonzero(labels[some] >= 0) for some in (items, batch))
         scaled = functional.log_softmax(logits.float() / softness, dim=1)
-        found = softness**2 * functional.kl_div(scaled, soft[items], reduction="batchmean")
-        if (labels[items] >= 0).any():
-            found = (1 - hard) * found + hard * functional.cross_entropy(logits, targets[items])
+        told = softness**2 * functional.kl_div(scaled, soft[items], reduction="batchmean")
+        found = (1 - hard if of else 1.0) * share * told
+        if labelled:  # a mean over labelled items: parts count by how many of these they have
+            entropy = functional.cross_entropy(logits, targets[items])
+            found = found + hard * (labelled / of) * entropy
         if wanted is not None:
             mapped = functional.normalize(parts[2](pooled).float(), dim=1)
-            found = found + weight * (mapped - wanted[items]).square().sum(dim=1).mean()
+            distance = (mapped - wanted[items]).square().sum(dim=1).mean()
+            found = found + weight * share * distance
         return found
 
     optimised = groups(

@@ -127,7 +127,7 @@ def tune_network(
             float(parameters["layer_decay"]),
             float(parameters["weight_decay"]),
         ),
-        loss,
+        training.of_means(loss),
         data.prepared.lengths,
         Recipe.of(parameters, len(learned)),
         context,

@@ -172,7 +172,7 @@ def descend(
     return training.descend(
         model.network,
         groups(model.network, torch.nn.ModuleList(), (rate, 0.0), 1.0, decay),
-        loss,
+        training.of_means(loss),
         np.ones(len(prompts), dtype=np.int64),  # prompts are computed one by one: nothing is padded
         Recipe.of(parameters, len(prompts)),
         context,

@@ -143,7 +143,7 @@ def improve(
     training.descend(
         torch.nn.ModuleList([trainable.network, head]),
         groups(trainable.network.encoder, head, rates, 1.0, float(parameters["weight_decay"])),
-        loss,
+        training.of_means(loss),
         data.prepared.lengths,
         training.Recipe(
             epochs=epochs,

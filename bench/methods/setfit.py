@@ -212,7 +212,8 @@ def contrast(
         trainable.network.encoder, head, (rate, rate), 1.0, float(parameters["weight_decay"])
     )
     lengths = prepared.lengths[pairs].max(axis=1)
-    training.descend(trainable.network, optimised, loss, lengths, recipe, context)
+    mean = training.of_means(loss)
+    training.descend(trainable.network, optimised, mean, lengths, recipe, context)
 
 
 METHODS: tuple[Method, ...] = (SetFit(),)

@@ -124,8 +124,8 @@ class FinetuneTranscribe:
         texts = [context.class_names[i] for i in train.targets]
         weights = [p for p in model.network.parameters() if p.requires_grad]
 
-        def loss(items: training.Items) -> training.Tensor:
-            return model.loss(prepared, items, [texts[i] for i in items])
+        def loss(items: training.Items, batch: training.Items) -> training.Tensor:
+            return model.loss(prepared, items, batch, texts)
 
         decay = float(parameters["weight_decay"])
         rate = float(parameters["learning_rate"])

@@ -55,7 +55,7 @@ def train(context, patience=0, epochs=6):
     epochs = _training.descend(
         model,
         groups(body, head, (1e-2, 1e-2), 1.0, 0.01),
-        loss,
+        _training.of_means(loss),
         LENGTHS,
         Recipe(epochs=epochs, batch_size=8, accumulate=1, warmup=0.1, patience=patience),
         context,

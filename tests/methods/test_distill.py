@@ -161,6 +161,19 @@ def test_features_are_matched_where_the_teacher_has_some(kit):
         teach(kit, Modality.TEXT, train, teacher="tfidf", match=1.0)
 
 
+@pytest.mark.parametrize("parts", [2, 5, 32])
+def test_a_step_in_parts_is_the_step_of_the_whole_batch(kit, parts):
+    """A part may have no label, and another the only one: the vision model has no dropout."""
+    pool, test, _ = kit.splits[Modality.IMAGE]
+    of = {"unlabelled": pool.inputs, "transfer": 60, "match": 1.0, "hard": 0.5, "least_steps": 4}
+    whole, divided = (
+        teach(kit, Modality.IMAGE, pool.take(np.arange(0, 200, 20)), accumulate=count, **of)[0]
+        for count in (1, parts)
+    )
+    first, second = (s.predict(test.inputs).probabilities for s in (whole, divided))
+    np.testing.assert_allclose(first, second, atol=2e-4)
+
+
 def test_stopping_early_is_refused(kit):
     with pytest.raises(NotApplicableError, match="epochs"):
         teach(kit, Modality.TEXT, kit.splits[Modality.TEXT][0], patience=2)

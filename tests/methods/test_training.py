@@ -105,7 +105,7 @@ def toy(recipe, loss_of, judge=None):
     epochs = training.descend(
         module,
         optimised,
-        lambda items: loss_of(module.weight, items),
+        training.of_means(lambda items: loss_of(module.weight, items)),
         lengths,
         recipe,
         Still(),

@@ -128,10 +128,23 @@ def test_a_language_is_given_or_heard(polyglot):
 def test_the_language_decides_what_is_learned(polyglot):
     prepared, rows = polyglot.prepare(split(0, 1).inputs), np.arange(3)
     losses = {
-        code: float(polyglot.speaking(code).fresh(1).loss(prepared, rows, NAMES).detach())
+        code: float(polyglot.speaking(code).fresh(1).loss(prepared, rows, rows, NAMES).detach())
         for code in ("de", "fr")
     }
     assert losses["de"] != losses["fr"]
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_losses_of_parts_sum_to_the_loss_of_the_batch(polyglot, parts):
+    """Of transcripts of one word or many, and of clips that share the batch's longest window."""
+    sounds = [*split(0, 1).inputs, Sound(np.tile(sweep("steady", 3), 4), RATE)]
+    texts = ["falling", "rising", "falling rising steady", "steady steady"]
+    model, batch = polyglot.speaking("de").fresh(None), np.arange(4)
+    prepared = model.prepare(sounds)
+    assert len(set(prepared.lengths)) == 2
+    whole = model.loss(prepared, batch, batch, texts).item()
+    divided = [model.loss(prepared, p, batch, texts).item() for p in np.array_split(batch, parts)]
+    assert sum(divided) == pytest.approx(whole, rel=1e-5)
 
 
 def test_a_language_that_the_model_does_not_have(transcriber, polyglot):
