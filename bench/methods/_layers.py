@@ -49,9 +49,9 @@ def depths(encoder: Module) -> dict[str, int]:
 def train_only(encoder: Module, what: str) -> None:
     """Let only a part of the weights change.
 
-    `what`: `all`; `last-N`, the last N blocks and all that comes after; `bias`, the biases
-    (BitFit: Ben Zaken et al. 2022, arXiv:2106.10199); `norm`, the normalisation layers
-    (Frankle et al. 2021, arXiv:2003.00152); `head`, none.
+    `what`: `all`; `last-N`, the last N blocks and all that comes after, never what comes before the
+    first; `bias`, the biases (BitFit: Ben Zaken et al. 2022, arXiv:2106.10199); `norm`, the
+    normalisation layers (Frankle et al. 2021, arXiv:2003.00152); `head`, none.
 
     Raises:
         NotApplicableError: if the network has no such part.
@@ -66,7 +66,7 @@ def train_only(encoder: Module, what: str) -> None:
     least = 0
     if what.startswith("last-"):
         deep = depths(encoder)
-        least = len(blocks(encoder)[1]) + 1 - int(what.removeprefix("last-"))
+        least = max(1, len(blocks(encoder)[1]) + 1 - int(what.removeprefix("last-")))
     count = 0
     for name, parameter in encoder.named_parameters():
         chosen = {
