@@ -8,6 +8,9 @@ from bench.core.errors import NotApplicableError
 
 Module = Any  # torch.nn.Module: torch is imported where it is used
 
+SCALES = ".ia3_l."
+"""In the names of IA3's scales (peft), which are columns or rows, not vectors."""
+
 
 def blocks(encoder: Module) -> tuple[str, list[Module]]:
     """The name of the longest list of blocks in a network, and the blocks from input to output.
@@ -88,7 +91,8 @@ def groups(
 
     `rates` are those of what comes after the blocks and of the head; each block learns
     `layer_decay` times as fast as what is above it (ULMFiT: Howard & Ruder 2018,
-    arXiv:1801.06146). Biases and what else is one-dimensional has no weight decay.
+    arXiv:1801.06146). Biases and what else is one-dimensional has no weight decay, nor do scales:
+    they begin at 1, and 0 would cut off what they scale.
     """
     deep = depths(encoder) if layer_decay != 1.0 else {}
     top = len(blocks(encoder)[1]) + 1 if deep else 0
@@ -96,8 +100,8 @@ def groups(
     for name, parameter in encoder.named_parameters():
         if parameter.requires_grad:
             rate = rates[0] * layer_decay ** (top - deep.get(name, top))
-            key = (rate, decay if parameter.ndim > 1 else 0.0)
-            found.setdefault(key, []).append(parameter)
+            decays = parameter.ndim > 1 and SCALES not in name
+            found.setdefault((rate, decay if decays else 0.0), []).append(parameter)
     for parameter in head.parameters():
         key = (rates[1], decay if parameter.ndim > 1 else 0.0)
         found.setdefault(key, []).append(parameter)

@@ -15,6 +15,7 @@ from bench.core.suite import Precision
 from bench.core.task import Modality
 from bench.methods import _trained as trained
 from bench.methods import registry
+from bench.methods._layers import groups
 from bench.methods.lora import SPEC, adapted, merged, targets
 
 BOTH = pytest.mark.parametrize("modality", [Modality.TEXT, Modality.IMAGE])
@@ -95,6 +96,24 @@ def test_ia3_scales_keys_values_and_the_middle_of_the_feed_forward_part(kit, mod
     adapted(trainable, {**SPEC.defaults, "kind": "ia3"}, 0)
     sizes = [p.numel() for p in trainable.network.parameters() if p.requires_grad]
     assert sorted(sizes) == [32, 32, 32, 32, 64, 64]  # two layers of width 32 with middles of 64
+
+
+@BOTH
+@KINDS
+def test_scales_do_not_decay_towards_nothing_and_adapters_do(kit, modality, kind):
+    trainable = kit.context(modality).trainable()
+    adapted(trainable, {**SPEC.defaults, "kind": kind}, 0)
+    encoder = trainable.network.encoder
+    head = torch.nn.ModuleList()
+    decays = {
+        id(p): group["weight_decay"]
+        for group in groups(encoder, head, (1e-3, 1e-3), 1.0, 0.1)
+        for p in group["params"]
+    }
+    for name, parameter in encoder.named_parameters():
+        if parameter.requires_grad:
+            still = kind == "ia3" or "magnitude" in name
+            assert decays[id(parameter)] == (0.0 if still else 0.1)
 
 
 @BOTH
