@@ -114,6 +114,7 @@ class FinetuneTranscribe:
         validation: Split | None,  # noqa: ARG002 -- nothing is stopped early
         context: Context,
     ) -> Fitted:
+        refuse_what_is_not_looked_at(parameters)
         given = context.transcriber().speaking(str(parameters["language"]))
         model = given.fresh(None if parameters["own_window"] else given.window)
         what = str(parameters["trainable"])
@@ -140,6 +141,19 @@ class FinetuneTranscribe:
         )  # fmt: skip
         count = int(np.sum([p.numel() for p in weights]))
         return Written(model, count)
+
+
+def refuse_what_is_not_looked_at(parameters: Parameters) -> None:
+    """Nothing is learned otherwise by these two, which all trainings have: another value would be
+    another cell of the same result.
+
+    Raises:
+        NotApplicableError: if one of them is not as it comes.
+    """
+    if int(parameters["patience"]):
+        raise NotApplicableError("finetune-transcribe does not stop early: set epochs")
+    if parameters["head_learning_rate"] != FINETUNE.defaults["head_learning_rate"]:
+        raise NotApplicableError("finetune-transcribe has no head of its own: set learning_rate")
 
 
 METHODS: tuple[Method, ...] = (Transcribe(), FinetuneTranscribe())

@@ -98,6 +98,16 @@ def test_parts_that_may_change(transcriber, what):
     assert 0 < fitted.size().trained < whole
 
 
+@pytest.mark.parametrize(
+    ("more", "mend"),
+    [({"patience": 2}, "set epochs"), ({"head_learning_rate": 1e-3}, "set learning_rate")],
+)
+def test_what_would_change_nothing_is_refused(transcriber, more, mend):
+    method = registry()["finetune-transcribe"]
+    with pytest.raises(NotApplicableError, match=mend):
+        method.fit({**method.spec.defaults, **more}, split(0, 1), None, Context(transcriber))
+
+
 @pytest.fixture(scope="module")
 def polyglot(tmp_path_factory):
     folder = save_speech(tmp_path_factory.mktemp("polyglot"), list(NAMES), ("de", "en", "fr"))
