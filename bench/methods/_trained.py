@@ -61,20 +61,49 @@ def with_validation(
 ) -> tuple[Split, Split | None]:
     """What to learn from and what to stop by: a fifth of each class where nothing is given.
 
-    A class with one item keeps it for training.
+    A class with one item keeps it for training. Where there are groups, whole ones are put aside
+    that come near a fifth of each class, and a class in one group keeps it for training.
     """
     if not patience or validation is not None:
         return train, validation if patience else None
     random = np.random.default_rng(seed)
-    held = []
-    for c in np.unique(train.targets):
-        items = random.permutation(np.flatnonzero(train.targets == c))
-        held.append(items[: len(items) // 5 or min(1, len(items) - 1)])
-    out = np.concatenate(held)
+    if train.groups is None:
+        held = []
+        for c in np.unique(train.targets):
+            items = random.permutation(np.flatnonzero(train.targets == c))
+            held.append(items[: len(items) // 5 or min(1, len(items) - 1)])
+        out = np.concatenate(held)
+    else:
+        out = np.flatnonzero(_in_groups_aside(train.targets, train.groups, random))
     if not len(out):
         return train, None
     rest = np.setdiff1d(np.arange(len(train)), out)
     return train.take(rest), train.take(np.sort(out))
+
+
+def _in_groups_aside(
+    targets: NDArray[np.int64], groups: NDArray[np.int64], random: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Which items `(n,)` lie in groups to put aside: each that brings the shares of the classes
+    nearer to a fifth, the nearest alone where none does, and never the last of a class."""
+    _, of_class = np.unique(targets, return_inverse=True)
+    names, of_group = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), of_class.max() + 1))
+    np.add.at(counts, (of_group, of_class), 1)
+    whole = counts.sum(axis=0)
+
+    def off(held: NDArray[np.float64]) -> float:
+        return float(np.square(held / whole - 0.2).sum())
+
+    held, aside = np.zeros_like(whole), np.zeros(len(names), dtype=bool)
+    free = [g for g in random.permutation(len(names)) if (counts[g] < whole).all()]
+    for group in free:
+        more = held + counts[group]
+        if (more < whole).all() and off(more) < off(held):
+            held, aside[group] = more, True
+    if free and not aside.any():
+        aside[min(free, key=lambda g: off(counts[g]))] = True
+    return aside[of_group]
 
 
 @dataclass(frozen=True, slots=True)

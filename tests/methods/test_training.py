@@ -75,6 +75,33 @@ def test_a_fifth_of_each_class_is_put_aside_and_one_item_never_is(targets, seed)
         assert count - left == (count // 5 or min(1, max(count - 1, 0)))
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=80),
+    st.integers(0, 100),
+)
+def test_groups_are_put_aside_whole_and_no_class_with_them(items, seed):
+    targets, groups = np.array(items).T
+    train = Split([str(i) for i in range(len(items))], targets, groups)
+    learned, held = with_validation(train, None, 1, seed)
+    assert set(learned.targets) == set(targets)
+    alone = [{*groups[targets == c]} for c in set(targets)]
+    could = {*groups} - {g for of in alone for g in of if len(of) == 1}
+    assert (held is None) == (not could)
+    if held is not None:
+        assert not {*learned.groups} & {*held.groups}
+        assert sorted([*learned.inputs, *held.inputs], key=int) == train.inputs
+        again = with_validation(train, None, 1, seed)
+        assert held.inputs == again[1].inputs
+
+
+def test_of_many_groups_a_fifth_of_each_class_is_put_aside():
+    groups = np.repeat(np.arange(50), 4)
+    train = Split(list(map(str, range(200))), np.arange(200) % 4 // 3, groups)
+    found = [with_validation(train, None, 1, seed)[1] for seed in range(5)]
+    assert [np.bincount(held.targets).tolist() for held in found] == [[30, 10]] * 5
+    assert len({tuple(held.inputs) for held in found}) == 5
+
+
 def test_nothing_is_put_aside_where_nothing_is_stopped_early_or_something_is_given():
     train = Split(list("abcdef"), np.array([0, 0, 0, 1, 1, 1]))
     other = Split(["x"], np.array([0]))
