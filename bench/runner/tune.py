@@ -60,12 +60,13 @@ def divide(labelled: Split, extra: int, rare_rule: RareRule, draw: int) -> Divis
     """Divide the labelled items; the last `extra` of them are for validation alone.
 
     Few labels a class: cross-validation inside them.  Many: one fold is held out.
-    Groups are not torn apart.  A class with one label, or one group, leaves nothing to choose by.
+    Groups are not torn apart: extra items of a group that is learned from are left out, and so is
+    an item of a rare class from a fold that holds out its group.  A class with one label, or one
+    group, leaves nothing to choose by.
     """
     n = len(labelled) - extra
     if extra:
-        pair = np.arange(n), np.arange(n, n + extra)
-        return Division((pair,), f"{extra} items beyond the labelled ones", {})
+        return _beyond(labelled, n)
     if rare_rule is RareRule.NO_CLASSES:
         return _unbalanced(labelled, draw)
     counts = np.bincount(labelled.targets)
@@ -80,12 +81,29 @@ def divide(labelled: Split, extra: int, rare_rule: RareRule, draw: int) -> Divis
         return Division((), f"none: {_too_few(smallest)}", rare)
     always = np.setdiff1d(np.arange(n), common)
     pairs = tuple(
-        (np.concatenate([common[train], always]), common[held])
+        (np.concatenate([common[train], _apart(labelled, always, common[held])]), common[held])
         for train, held in _folds(labelled, common, folds, draw)
     )
     if smallest < CROSS_VALIDATE_BELOW and n < SMALL:
         return Division(pairs, f"{folds}-fold", rare)
     return Division(pairs[:1], f"1 of {folds} folds held out", rare)
+
+
+def _beyond(labelled: Split, n: int) -> Division:
+    """The first `n` items to learn from, and those after them to choose by."""
+    held = _apart(labelled, np.arange(n, len(labelled)), np.arange(n))
+    if not len(held):
+        return Division((), "none: no group of the items beyond the labelled ones is new", {})
+    return Division(((np.arange(n), held),), f"{len(held)} items beyond the labelled ones", {})
+
+
+def _apart(
+    labelled: Split, items: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Those of `items` `(m,)` that share no group with `others`."""
+    if labelled.groups is None:
+        return items
+    return items[~np.isin(labelled.groups[items], labelled.groups[others])]
 
 
 def _too_few(smallest: int) -> str:

@@ -70,6 +70,39 @@ def test_groups_are_not_torn_apart():
         assert not set(groups[train]) & set(groups[held])
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 8)), min_size=4, max_size=80),
+    st.integers(0, 3),
+    st.sampled_from(RareRule),
+    st.integers(0, 3),
+)
+def test_no_group_is_on_both_sides_whatever_is_rare_or_extra(items, extra, rule, draw):
+    targets, groups = np.array(items).T
+    for train, held in divide(split(targets, groups), extra, rule, draw).pairs:
+        assert not {*groups[train]} & {*groups[held]}
+
+
+def test_rare_items_go_with_their_group_and_stay_otherwise():
+    targets = [0, 1] * 12 + [2, 2]
+    groups = np.array([*np.repeat(np.arange(4), 6), 0, 9])
+    found = divide(split(targets, groups), 0, RareRule.TRAIN_ONLY, 0)
+    assert len(found.pairs) == 4
+    for train, held in found.pairs:
+        assert 25 in train
+        assert (24 in train) == (0 not in groups[held])
+
+
+def test_extra_items_of_groups_that_are_learned_from_are_left_out():
+    groups = np.array([0, 0, 1, 1, 1, 2, 2])
+    found = divide(split([0, 1, 0, 1, 0, 1, 0], groups), 3, RareRule.ERROR, 0)
+    ((train, held),) = found.pairs
+    assert (train.tolist(), held.tolist()) == ([0, 1, 2, 3], [5, 6])
+    assert found.label == "2 items beyond the labelled ones"
+    none = divide(split([0, 1, 0, 1], [0, 1, 0, 1]), 2, RareRule.ERROR, 0)
+    assert none.pairs == ()
+    assert none.label.startswith("none: no group")
+
+
 @pytest.mark.parametrize(("count", "folds"), [(1, 0), (3, 3), (12, 4), (40, 1)])
 def test_targets_that_are_no_classes_are_divided_all_the_same(count, folds):
     found = divide(split(range(count)), 0, RareRule.NO_CLASSES, 0)
