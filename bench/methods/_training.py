@@ -37,7 +37,9 @@ def parameters(
         Parameter("accumulate", 1, "parts a batch is computed in, to save memory", low=1),
         Parameter("warmup", 0.1, "share of the steps in which rates rise", low=0.0, high=1.0),
         Parameter("weight_decay", 0.01, "of AdamW", low=0.0, high=10.0),
-        Parameter("patience", 0, "epochs without a better validation score; 0: all", low=0),
+        Parameter(
+            "patience", 0, "epochs after warm-up without a better validation score; 0: all", low=0
+        ),
     )
 
 
@@ -104,7 +106,8 @@ def descend(
         lengths: of items; those of like length share a batch.
         recipe: how long, in what steps.
         context: seed, device, precision, and where progress is told.
-        judge: asked after each epoch where `recipe.patience` is above 0; the best state is kept.
+        judge: asked after each epoch where `recipe.patience` is above 0; the best state is kept,
+            and epochs without a better one are counted once the rates no longer rise.
 
     Raises:
         DivergedError: if the loss of an epoch is NaN or Inf.
@@ -134,6 +137,7 @@ class _Descent:
         self.scaler = torch.amp.GradScaler(context.device, enabled=context.mixed == "fp16")
         self.weights = [p for group in optimised for p in group["params"]]
         self.steps = recipe.epochs * -(-len(lengths) // recipe.batch_size)
+        self.rising = max(1, round(recipe.warmup * self.steps))
         self.kept: list[Tensor] | None = None
         shapes = [list(p.shape) for p in self.weights]
         of = [asdict(recipe), self.rates, context.seed, lengths.tolist(), shapes]
@@ -168,9 +172,8 @@ class _Descent:
         import torch
 
         total = torch.zeros((), device=self.context.device)
-        rising = max(1, round(self.recipe.warmup * self.steps))
         for batch in batches(self.lengths, self.recipe.batch_size, random):
-            share = self._share(step, rising)
+            share = self._share(step)
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * share
             for part in np.array_split(batch, min(self.recipe.accumulate, len(batch))):
@@ -187,11 +190,11 @@ class _Descent:
             step += 1
         return step, total
 
-    def _share(self, step: int, rising: int) -> float:
+    def _share(self, step: int) -> float:
         """Of the full rates: rising to 1, then falling towards 0, both in a line."""
-        if step < rising:
-            return (step + 1) / rising
-        return (self.steps - step) / (self.steps - rising + 1)
+        if step < self.rising:
+            return (step + 1) / self.rising
+        return (self.steps - step) / (self.steps - self.rising + 1)
 
     def _judged(self, standing: Standing, judge: Judge | None) -> Standing:
         """With the score of the network as it is, and its state kept where it is the best."""
@@ -200,7 +203,8 @@ class _Descent:
         self.module.eval()
         score = judge()
         if not score > standing.best:
-            return replace(standing, since=standing.since + 1)
+            late = standing.step > self.rising  # a small rate need not show anything yet
+            return replace(standing, since=standing.since + int(late))
         self.kept = [p.detach().clone() for p in self.weights]
         return replace(standing, best=score, since=0)
 

@@ -128,7 +128,7 @@ def test_sizes_are_those_of_the_adapters_and_the_context(context, train):
 
 
 def test_it_stops_where_validation_does_not_get_better(context, train):
-    fitted = fit(context, train, epochs=30, patience=1, learning_rate=0.0)
+    fitted = fit(context, train, epochs=30, patience=1, learning_rate=0.0, warmup=0.0)
     assert fitted.facts()["epochs"] == 2
 
 

@@ -156,6 +156,21 @@ def test_the_best_state_is_kept_and_training_stops_when_nothing_gets_better():
     assert not module.training
 
 
+def test_while_rates_rise_no_epoch_counts_against_it():
+    """Of twenty epochs of two steps a quarter, five epochs, is warm-up."""
+    scores = iter([0.5, *[0.1] * 19])
+    recipe = Recipe(epochs=20, batch_size=4, accumulate=1, warmup=0.25, patience=2)
+    told = []
+
+    def judge(module):
+        told.append(module.weight.item())
+        return next(scores)
+
+    weight, epochs, _ = toy(recipe, lambda w, _: (w - 5).square().sum(), judge)
+    assert epochs == 7  # rates rise in the first five, and two after them were no better
+    assert weight == told[0]  # but what was best among them stays
+
+
 def test_without_patience_nobody_is_asked():
     recipe = Recipe(epochs=3, batch_size=4, accumulate=1, warmup=0.0, patience=0)
     _, epochs, _ = toy(recipe, lambda w, _: (w - 5).square().sum(), lambda _: pytest.fail("asked"))
