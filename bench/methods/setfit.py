@@ -66,7 +66,7 @@ class Contrasted:
     model: Any  # scikit-learn's; None where training had one class
     seen: NDArray[np.int64]
     context: Context
-    trained: int
+    trained: int  # of the backbone's weights
     told: dict[str, Scalar]
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
@@ -80,8 +80,9 @@ class Contrasted:
         return spread(rows, self.seen, self.context.classes)
 
     def size(self) -> Size:
-        head = 0 if self.model is None else self.model.coef_.size
-        return Size(self.trained, 4 * self.trained + 8 * head)
+        head = [] if self.model is None else [self.model.coef_, self.model.intercept_]
+        shipped = 4 * self.trained + sum(array.nbytes for array in head)
+        return Size(self.trained + sum(array.size for array in head), shipped)
 
     def facts(self) -> dict[str, Scalar]:
         return self.told

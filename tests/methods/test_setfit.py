@@ -65,7 +65,10 @@ def test_training_brings_a_class_together_and_others_apart(kit, modality):
         return cosines[same].mean() - cosines[~same].mean()
 
     assert contrast(fitted.trainable) > contrast(context.trainable()) + 0.05
-    assert fitted.size().shipped > 4 * fitted.size().trained  # the head goes with it
+    head = [fitted.model.coef_, fitted.model.intercept_]  # goes with it
+    backbone = sum(p.numel() for p in fitted.trainable.network.parameters())
+    assert fitted.size().trained == backbone + sum(array.size for array in head)
+    assert fitted.size().shipped == 4 * backbone + sum(array.nbytes for array in head)
 
 
 def test_one_item_a_class_has_only_pairs_apart_and_one_class_only_alike(kit):
