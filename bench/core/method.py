@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -33,7 +33,10 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One named, bounded setting of a method. A bool, int, float or str, as its default is."""
+    """One named, bounded setting of a method. A bool, int, float or str, as its default is.
+
+    `where` names the values of others at which it is looked at; elsewhere it changes nothing.
+    """
 
     name: str
     default: Scalar
@@ -41,6 +44,7 @@ class Parameter:
     choices: tuple[Scalar, ...] = ()
     low: float | None = None
     high: float | None = None
+    where: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
 
     def mistake(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
@@ -105,13 +109,25 @@ class MethodSpec:
         }
 
     def points(self, pinned: Parameters, trials: int) -> list[dict[str, Scalar]]:
-        """The points to try, defaults first: pinned parameters stay, doubles go."""
+        """The points to try, defaults first: pinned parameters stay, and what differs from an
+        earlier point in nothing that is looked at goes."""
         found: list[dict[str, Scalar]] = []
+        effects: list[dict[str, Scalar]] = []
         for point in self.search_space:
             full = {**self.defaults, **point, **pinned}
-            if full not in found:
+            effect = self.looked_at(full)
+            if effect not in effects:
                 found.append(full)
+                effects.append(effect)
         return found[:trials]
+
+    def looked_at(self, full: Parameters) -> dict[str, Scalar]:
+        """Those of a whole set of parameters that change something beside the others."""
+        return {
+            one.name: full[one.name]
+            for one in self.parameters
+            if all(full[name] in values for name, values in one.where.items())
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,9 @@ SCALED = ("key", "value", "k", "v", "k_proj", "v_proj")
 MIDDLE = ("output.dense", "fc2")
 """And of what reads the middle of the feed-forward part, which it scales too."""
 
+RANKED = {"kind": ("lora", "dora")}
+"""Where there are adapters of a rank."""
+
 SPEC = MethodSpec(
     name="lora",
     version=1,
@@ -45,17 +48,19 @@ SPEC = MethodSpec(
     parameters=(
         Parameter("kind", "lora", "lora, dora, ia3 or prefix (texts only)",
                   choices=("lora", "dora", "ia3", "prefix")),
-        Parameter("rank", 8, "of the adapters", low=1, high=1024),
-        Parameter("alpha", 16, "adapters are scaled by alpha / rank", low=1, high=4096),
+        Parameter("rank", 8, "of the adapters", low=1, high=1024, where=RANKED),
+        Parameter("alpha", 16, "adapters are scaled by alpha / rank", low=1, high=4096,
+                  where=RANKED),
         Parameter(
             "targets",
             "all",
             "what is adapted: every linear layer, or those of attention",
             choices=("all", "attention"),
+            where={"kind": ("lora", "dora", "ia3")},
         ),
-        Parameter("adapter_dropout", 0.05, "before the adapters", low=0.0, high=0.9),
+        Parameter("adapter_dropout", 0.05, "before the adapters", low=0.0, high=0.9, where=RANKED),
         Parameter("prefix", 20, "keys and values before a text in each layer, of kind prefix",
-                  low=1, high=1024),
+                  low=1, high=1024, where={"kind": ("prefix",)}),
         *training.parameters(learning_rate=1e-3, head_learning_rate=1e-3),
         Parameter("layer_decay", 1.0, "by which each block learns slower than the one above",
                   low=0.1, high=1.0),

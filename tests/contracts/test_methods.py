@@ -160,6 +160,8 @@ def test_the_description_is_whole(name):
     assert spec.mistakes(spec.defaults) == []
     for parameter in spec.parameters:
         assert parameter.help
+        for other, values in parameter.where.items():
+            assert [spec.mistakes({other: value}) for value in values] == [[]] * len(values)
 
 
 @every_learning_method

@@ -1,5 +1,7 @@
 """Parameters and search spaces."""
 
+from dataclasses import replace
+
 from bench.core.method import MethodSpec, Needs, Parameter
 
 SPEC = MethodSpec(
@@ -29,6 +31,21 @@ def test_mistakes_are_found_together():
     }
     assert SPEC.mistakes({"C": 1, "k": 5, "on": True}) == []
     assert SPEC.mistakes({"k": True}) == [("k", "True is not a int")]
+
+
+def test_points_that_differ_in_nothing_that_is_looked_at_are_one():
+    kind, strength = Parameter("kind", "a", "", choices=("a", "b")), Parameter("C", 1.0, "")
+    of_b = Parameter("k", 3, "", where={"kind": ("b",)})
+    points = ({}, {"k": 4}, {"C": 2.0}, {"k": 4, "C": 2.0}, {"kind": "b"}, {"kind": "b", "k": 4})
+    spec = replace(SPEC, parameters=(kind, strength, of_b), search_space=points)
+    assert [(p["kind"], p["C"], p["k"]) for p in spec.points({}, 10)] == [
+        ("a", 1.0, 3),
+        ("a", 2.0, 3),
+        ("b", 1.0, 3),
+        ("b", 1.0, 4),
+    ]
+    assert [p["k"] for p in spec.points({"kind": "b"}, 2)] == [3, 4]
+    assert len(spec.points({"kind": "a"}, 10)) == 2
 
 
 def test_points_start_with_the_defaults():

@@ -48,6 +48,31 @@ def pooled(trainable, inputs):
         return trainable.network(batch).numpy()
 
 
+@pytest.mark.parametrize(("kind", "points"), [("lora", 5), ("dora", 5), ("ia3", 4), ("prefix", 3)])
+def test_no_trial_is_spent_on_what_a_kind_does_not_look_at(kind, points):
+    found = SPEC.points({"kind": kind}, 10)
+    assert len(found) == points
+    assert len(SPEC.points({}, 10)) == len(SPEC.search_space)
+
+
+@pytest.mark.parametrize("kind", ["lora", "dora", "ia3", "prefix"])
+def test_what_a_kind_does_not_look_at_changes_nothing(kit, kind):
+    context = kit.context(Modality.TEXT)
+    plain = {**SPEC.defaults, "kind": kind}
+    other = {"rank": 2, "alpha": 9, "targets": "attention", "adapter_dropout": 0.5, "prefix": 3}
+    idle = {name: other[name] for name in set(plain) - set(SPEC.looked_at(plain))}
+    assert idle
+    found = []
+    for parameters in (plain, {**plain, **idle}):
+        trainable = context.trainable()
+        adapted(trainable, parameters, 0)
+        torch.manual_seed(1)
+        trainable.network.train()
+        batch = trainable.collate(trainable.prepare(["pay me back"]), np.zeros(1, dtype=np.int64))
+        found.append(trainable.network(batch).detach().numpy())
+    np.testing.assert_array_equal(*found)
+
+
 @BOTH
 @KINDS
 def test_merged_predictions_equal_the_unmerged(kit, modality, kind):
