@@ -56,16 +56,17 @@ def numbered(trainable: Trainable, train: Split) -> Numbered:
     return Numbered(trainable.prepare(train.inputs), targets.astype(np.int64), seen)
 
 
-def with_validation(
-    train: Split, validation: Split | None, patience: int, seed: int
-) -> tuple[Split, Split | None]:
-    """What to learn from and what to stop by: a fifth of each class where nothing is given.
+def with_validation(train: Split, patience: int, seed: int) -> tuple[Split, Split | None]:
+    """What to learn from and what to stop by, a fifth of each class; nothing without patience.
+
+    Not what a tuner holds out: a trial that was stopped by what it is judged by looks too good, and
+    the fit that is chosen has nothing but this fifth.
 
     A class with one item keeps it for training. Where there are groups, whole ones are put aside
     that come near a fifth of each class, and a class in one group keeps it for training.
     """
-    if not patience or validation is not None:
-        return train, validation if patience else None
+    if not patience:
+        return train, None
     random = np.random.default_rng(seed)
     if train.groups is None:
         held = []

@@ -69,7 +69,11 @@ class Finetune:
         return trained.restored(context.trainable(), state, context)
 
     def fit(
-        self, parameters: Parameters, train: Split, validation: Split | None, context: Context
+        self,
+        parameters: Parameters,
+        train: Split,
+        validation: Split | None,  # noqa: ARG002 -- chosen by, and so not to be stopped by, too
+        context: Context,
     ) -> Fitted:
         trainable = context.trainable()
         if parameters["augment"] != "none":
@@ -77,7 +81,8 @@ class Finetune:
         train_only(trainable.network.encoder, str(parameters["trainable"]))
         width = trained.width_of(trainable, train.inputs)
         head = trained.linear(width, len(np.unique(train.targets)), context.seed, context.device)
-        return tune_network(trainable, head, parameters, train, validation, context)
+        splits = trained.with_validation(train, int(parameters["patience"]), context.seed)
+        return tune_network(trainable, head, parameters, splits, context)
 
 
 def augment(trainable: Trainable, kinds: str, seed: int) -> None:
@@ -95,19 +100,18 @@ def tune_network(
     trainable: Trainable,
     head: Any,
     parameters: Parameters,
-    train: Split,
-    validation: Split | None,
+    splits: tuple[Split, Split | None],
     context: Context,
 ) -> Trained:
-    """Train what may change in `trainable`, and `head`, by cross entropy.
+    """Train what may change in `trainable`, and `head`, by cross entropy; `splits` are what is
+    learned from and what training is stopped by.
 
     Raises:
         DivergedError: if the loss is NaN or Inf.
     """
     import torch
 
-    patience = int(parameters["patience"])
-    learned, held = trained.with_validation(train, validation, patience, context.seed)
+    learned, held = splits
     data = trained.numbered(trainable, learned)
     targets = torch.from_numpy(data.targets).to(context.device)
     dropout = torch.nn.Dropout(float(parameters["dropout"]))

@@ -120,13 +120,18 @@ class Lora:
         return training.at_once(parameters)
 
     def fit(
-        self, parameters: Parameters, train: Split, validation: Split | None, context: Context
+        self,
+        parameters: Parameters,
+        train: Split,
+        validation: Split | None,  # noqa: ARG002 -- chosen by, and so not to be stopped by, too
+        context: Context,
     ) -> Fitted:
         trainable = context.trainable()
         width = trained.width_of(trainable, train.inputs)
         adapted(trainable, parameters, context.seed)
         head = trained.linear(width, len(np.unique(train.targets)), context.seed, context.device)
-        fitted = tune_network(trainable, head, parameters, train, validation, context)
+        splits = trained.with_validation(train, int(parameters["patience"]), context.seed)
+        fitted = tune_network(trainable, head, parameters, splits, context)
         return merged(trainable, fitted)
 
     def restore(

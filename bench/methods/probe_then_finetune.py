@@ -58,15 +58,19 @@ class ProbeThenFinetune:
         return trained.restored(context.trainable(), state, context)
 
     def fit(
-        self, parameters: Parameters, train: Split, validation: Split | None, context: Context
+        self,
+        parameters: Parameters,
+        train: Split,
+        validation: Split | None,  # noqa: ARG002 -- chosen by, and so not to be stopped by, too
+        context: Context,
     ) -> Fitted:
         trainable = context.trainable()
-        patience = int(parameters["patience"])
-        learned, held = trained.with_validation(train, validation, patience, context.seed)
+        splits = trained.with_validation(train, int(parameters["patience"]), context.seed)
+        learned, _ = splits
         features = trained.frozen_features(trainable, learned.inputs, context, normalize=False)
         head = probe(features, learned, float(parameters["C"]), context)
         train_only(trainable.network.encoder, str(parameters["trainable"]))
-        return finetune.tune_network(trainable, head, parameters, learned, held, context)
+        return finetune.tune_network(trainable, head, parameters, splits, context)
 
 
 def probe(features: Any, train: Split, strength: float, context: Context) -> Any:

@@ -112,11 +112,15 @@ class PromptLora:
         return merged(prompted(model, before, parameters, context), {})
 
     def fit(
-        self, parameters: Parameters, train: Split, validation: Split | None, context: Context
+        self,
+        parameters: Parameters,
+        train: Split,
+        validation: Split | None,  # noqa: ARG002 -- chosen by, and so not to be stopped by, too
+        context: Context,
     ) -> Fitted:
         model, endings = adapted(parameters, context), endings_of(context)
         patience, examples = int(parameters["patience"]), int(parameters["examples"])
-        learned, held = trained.with_validation(train, validation, patience, context.seed)
+        learned, held = trained.with_validation(train, patience, context.seed)
         order = in_turn(learned.targets, examples + 1, context.seed)
         before = shown_before(parameters, learned, order[:examples], endings)
         fitted = prompted(model, before, parameters, context)

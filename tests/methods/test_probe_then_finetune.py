@@ -50,12 +50,12 @@ def test_training_goes_on_from_there(kit, modality):
 def test_the_probe_has_not_seen_what_training_is_stopped_by(kit, modality):
     train, test, _ = kit.splits[modality]
     context = kit.context(modality)
-    learned, held = trained.with_validation(train, None, 1, context.seed)
-    put_aside, given = (
-        fit(context, of, by, **STILL, patience=1).predict(test.inputs).probabilities
-        for of, by in ((train, None), (learned, held))
+    learned, _ = trained.with_validation(train, 1, context.seed)
+    put_aside, alone = (
+        fit(context, of, None, **STILL, patience=patience).predict(test.inputs).probabilities
+        for of, patience in ((train, 1), (learned, 0))
     )
-    np.testing.assert_array_equal(put_aside, given)
+    np.testing.assert_array_equal(put_aside, alone)
 
 
 def test_one_class_has_no_probe_and_is_always_predicted(kit):
