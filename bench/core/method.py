@@ -33,10 +33,7 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One named, bounded setting of a method. A bool, int, float or str, as its default is.
-
-    `where` names the values of others at which it is looked at; elsewhere it changes nothing.
-    """
+    """One named, bounded setting of a method. A bool, int, float or str, as its default is."""
 
     name: str
     default: Scalar
@@ -44,7 +41,7 @@ class Parameter:
     choices: tuple[Scalar, ...] = ()
     low: float | None = None
     high: float | None = None
-    where: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    where: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)  # else it changes nothing
 
     def mistake(self, value: object) -> str | None:
         """Say what is wrong with `value`, or None."""
@@ -111,23 +108,16 @@ class MethodSpec:
     def points(self, pinned: Parameters, trials: int) -> list[dict[str, Scalar]]:
         """The points to try, defaults first: pinned parameters stay, and what differs from an
         earlier point in nothing that is looked at goes."""
-        found: list[dict[str, Scalar]] = []
-        effects: list[dict[str, Scalar]] = []
+        found: dict[tuple[tuple[str, Scalar], ...], dict[str, Scalar]] = {}
         for point in self.search_space:
             full = {**self.defaults, **point, **pinned}
-            effect = self.looked_at(full)
-            if effect not in effects:
-                found.append(full)
-                effects.append(effect)
-        return found[:trials]
+            found.setdefault(tuple(self.looked_at(full).items()), full)
+        return list(found.values())[:trials]
 
     def looked_at(self, full: Parameters) -> dict[str, Scalar]:
         """Those of a whole set of parameters that change something beside the others."""
-        return {
-            one.name: full[one.name]
-            for one in self.parameters
-            if all(full[name] in values for name, values in one.where.items())
-        }
+        read = (p for p in self.parameters if all(full[k] in v for k, v in p.where.items()))
+        return {p.name: full[p.name] for p in read}
 
 
 @dataclass(frozen=True, slots=True)
