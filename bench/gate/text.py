@@ -83,12 +83,17 @@ def _score_words(row: Row, scores: Scores, margin: float) -> Iterator[str]:
         return
     yield (
         f"{scores.metric} {100 * scores.before:.1f} -> {100 * scores.after:.1f},"
-        f" {100 * found.difference:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}],"
+        f" {_signed(found.difference)} [{_signed(found.low)}, {_signed(found.high)}],"
         f" p {judged.p_holm:.2g}"
     )
     if judged.p_holm < 0.05 and row.verdict is Verdict.PASS:
         yield "shown, but within the margin"
     yield _power_words(judged.sees, judged.sees_alone, margin)
+
+
+def _signed(share: float) -> str:
+    """In percent; what rounds to zero has no sign."""
+    return f"{100 * share:+.1f}" if round(100 * share, 1) else "0.0"
 
 
 def _power_words(sees: float | None, alone: float | None, margin: float) -> str:

@@ -53,8 +53,9 @@ def difference(size: float, metric: str) -> str:
 
 
 def fixed(number: float, digits: int, sign: str = "") -> str:
-    """A fixed number of decimals, and never a negative zero."""
-    return f"{round(number, digits) + 0.0:{sign},.{digits}f}"
+    """A fixed number of decimals; what rounds to zero has no sign, neither of them."""
+    rounded = round(number, digits)
+    return f"{rounded:{sign},.{digits}f}" if rounded else f"{0:.{digits}f}"
 
 
 def score(value: float | None, metric: str) -> str:

@@ -154,6 +154,15 @@ def test_a_drop_is_a_regression_and_a_gain_is_reported(tmp_path):
     assert "overall: regression" in render(worse)
 
 
+def test_a_difference_that_rounds_to_zero_has_no_sign(tmp_path, baseline):
+    flipped = altered(ROW, np.random.default_rng(1), fall=0.02, rise=0.3)
+    found = check(baseline, write(tmp_path / "head", [(ROW, flipped)]))
+    (row,) = found.rows
+    small = replace(row.scores.compared, difference=-0.0004, low=-0.012, high=0.0002)
+    rows = (replace(row, scores=replace(row.scores, compared=small)),)
+    assert ", 0.0 [-1.2, 0.0], p" in render(replace(found, rows=rows))
+
+
 def test_what_would_not_be_seen_is_said(tmp_path, baseline):
     flipped = altered(ROW, np.random.default_rng(1), fall=0.02, rise=0.3)
     found = check(baseline, write(tmp_path / "head", [(ROW, flipped)]))

@@ -143,7 +143,7 @@ def test_a_method_ties_with_itself(make, board_of):
     check = only_check(board_of)
     assert (check.verdict, check.value, check.p) == ("ties", 0.0, 1.0)
     assert check.low == -check.high
-    assert "| +0.0 [-1.8, 1.8] |" in " ".join(render(board_of(), "md").split())
+    assert "| 0.0 [-1.8, 1.8] |" in " ".join(render(board_of(), "md").split())
 
 
 def test_a_method_that_differs_from_itself_is_called_out(make, board_of):
