@@ -17,6 +17,7 @@ COLUMNS = (
     "metric", "value", "low", "high", "covers", "n", "draws", "labels",
     "share_draw", "share_seed", "share_item", "share_rest",
     "macro_f1", "macro_f1_low", "macro_f1_high", "kappa", "kappa_low", "kappa_high",
+    "char_accuracy", "char_accuracy_low", "char_accuracy_high",
     "rank", "behind", "behind_low", "behind_high", "front",
     "throughput", "seconds", "parameters", "bytes_peak", "bytes_peak_device",
     "trials", "trials_budget",
@@ -24,6 +25,7 @@ COLUMNS = (
 )  # fmt: skip
 """The frame's columns. `throughput` is in items per second, `n` counts test items; `behind` is
 the paired difference from the first ranked row of the problem, its interval not adjusted.
+`macro_f1` and `kappa` are of classes, `char_accuracy` of transcripts.
 `share_*` are the parts of the variance of `value` (`bench.stats.Shares`), where draws have several
 seeds. `front` is whether no row on the front dominates it (`bench.tables.front`)."""
 
@@ -34,7 +36,9 @@ _WHOLE = (
 _REAL = (
     "value", "low", "high", "share_draw", "share_seed", "share_item", "share_rest",
     "macro_f1", "macro_f1_low", "macro_f1_high",
-    "kappa", "kappa_low", "kappa_high", "behind", "behind_low", "behind_high",
+    "kappa", "kappa_low", "kappa_high",
+    "char_accuracy", "char_accuracy_low", "char_accuracy_high",
+    "behind", "behind_low", "behind_high",
     "throughput", "seconds",
 )  # fmt: skip
 
@@ -82,6 +86,7 @@ def plain(row: Row) -> dict[str, Any]:
         "share_rest": row.shares.rest if row.shares else None,
         **_three("macro_f1", row.macro_f1),
         **_three("kappa", row.kappa),
+        **_three("char_accuracy", row.char_accuracy),
         "rank": row.rank,
         "behind": behind.difference if behind else None,
         "behind_low": behind.low if behind else None,

@@ -1,6 +1,7 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from bench.tables import leaderboard, render
 from bench.tables.frame import COLUMNS
 from tests.tables.conftest import PROVENANCE, truth
 
+SPEECH = Path(__file__).parents[2] / "results/speech"
 KILLED = Failure(kind="killed", message="the worker was killed")
 
 
@@ -38,6 +40,19 @@ def test_a_row_says_value_interval_size_and_records(make, folder):
     assert (found.trials, found.trials_budget, found.seconds) == (2, 2, 5.5)
     assert (found.status, found.complete, found.covers) == ("ok", True, "draws and test items")
     assert found.run_ids == tuple(r.run_id for r in records)
+
+
+def test_transcripts_have_their_characters_in_the_frame():
+    table = leaderboard(SPEECH)
+    said, classes = (table[(table.metric == "word_accuracy") == of] for of in (True, False))
+    assert len(said)
+    assert (said.char_accuracy_low <= said.char_accuracy).all()
+    assert (said.char_accuracy <= said.char_accuracy_high).all()
+    for _, line in said.iterrows():
+        shown = f"{100 * line.char_accuracy:.1f} [{100 * line.char_accuracy_low:.1f}, "
+        assert shown in (SPEECH / "leaderboard.md").read_text(encoding="utf-8")
+    assert classes.char_accuracy.isna().all()
+    assert said.macro_f1.isna().all()
 
 
 def test_seeds_are_repeats_and_no_replicates(make, folder):
