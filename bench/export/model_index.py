@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.core.inert import clean
+from bench.core.metrics import TRANSCRIPTION
+from bench.core.task import Modality
 from bench.stats import Estimate
 from bench.tables import Board
 from bench.tables.cells import metric_words
+from bench.tables.problem import Problem
 from bench.tables.rows import Row
 
 if TYPE_CHECKING:
@@ -21,6 +24,14 @@ if TYPE_CHECKING:
 DIGITS = 10  # sums differ in the last digits between machines
 _HUB_METRICS: dict[str, tuple[str, dict[str, Any]]] = {"macro_f1": ("f1", {"average": "macro"})}
 """Ids that the hub has another name for, with the arguments that make them ours."""
+_HUB_TASKS: dict[str, str] = {
+    Modality.TEXT: "text-classification",
+    Modality.IMAGE: "image-classification",
+    Modality.AUDIO: "audio-classification",
+    Modality.TABLE: "tabular-classification",
+    Modality.SEVERAL: "other",  # the hub has no classification of several parts, and wants a type
+}
+"""The hub's names (https://github.com/huggingface/huggingface.js, tasks/src/pipelines.ts)."""
 
 
 def model_index(board: Board, rows: Sequence[Row]) -> str:
@@ -58,7 +69,7 @@ def _result(board: Board, row: Row, metric: str, found: Estimate) -> EvalResult:
     known, arguments = _HUB_METRICS.get(metric, (metric, {}))
     problem = row.problem
     return EvalResult(
-        task_type=f"{problem.modality}-classification",
+        task_type=_task_type(problem),
         dataset_type=clean(problem.task),
         dataset_name=clean(problem.title),
         dataset_config=clean(problem.train),
@@ -79,3 +90,10 @@ def _result(board: Board, row: Row, metric: str, found: Estimate) -> EvalResult:
             "test_items": found.items,
         },
     )
+
+
+def _task_type(problem: Problem) -> str:
+    """The hub's name for this kind of task; its metric tells transcripts from classes."""
+    if problem.metric in TRANSCRIPTION:
+        return "automatic-speech-recognition"
+    return _HUB_TASKS[problem.modality]
