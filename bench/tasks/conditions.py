@@ -136,6 +136,8 @@ def mistake(condition: str) -> str | None:
     if condition == CLEAN or (condition.startswith(MISSING) and condition != MISSING):
         return None
     name, _, severity = condition.rpartition("-")
+    if condition in CONDITIONS:
+        return f"{condition!r} wants a severity from 1 to {SEVERITIES}: '{condition}-3'"
     if name not in CONDITIONS:
         near = did_you_mean(name or condition, CONDITIONS)
         return f"no condition is {condition!r}{near}: NAME-SEVERITY, or missing-PART"

@@ -192,7 +192,7 @@ def test_clean_is_none():
     ("condition", "said"),
     [
         ("typo-3", "no condition is 'typo-3'; did you mean 'typos'?: NAME-SEVERITY"),
-        ("noise", "did you mean 'noise'?"),
+        ("noise", "'noise' wants a severity from 1 to 5: 'noise-3'"),
         ("noise-6", "'noise-6': a severity is 1 to 5"),
         ("noise-0", "a severity is 1 to 5"),
         ("noise--1", "no condition is 'noise--1'"),
