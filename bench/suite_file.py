@@ -272,6 +272,9 @@ def _task_mistakes(where: str, entry: TaskEntry) -> list[Mistake]:
     found = []
     if entry.train.per_class is not None and entry.train.size is not None:
         found.append(Mistake(f"{where}.train", "give per_class or size, not both"))
+    elif entry.train.full and entry.train != TrainRule():
+        message = "sampling and validation_extra are of a part of the pool: add per_class or size"
+        found.append(Mistake(f"{where}.train", message))
     if entry.data is None:
         own = (
             *("test", "split", "group", "time", "input", "parts", "label", "transcript"),

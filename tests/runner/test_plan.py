@@ -128,6 +128,13 @@ def test_every_cell_has_an_id_of_its_own_and_keeps_it():
     assert ids == [cell.run_id for cell in second.cells]
 
 
+@pytest.mark.parametrize("rule", [{"validation_extra": 200}, {"sampling": "mteb"}])
+def test_what_is_of_a_part_of_the_pool_is_refused_where_all_of_it_is_labelled(rule):
+    """It would change nothing but the run id."""
+    with pytest.raises(SuiteError, match=r"task\[1\]\.train: .* a part of the pool"):
+        plan_of({**WHOLE, "task": [WHOLE["task"][0], {"name": "digits", "train": rule}]})
+
+
 def test_five_different_mistakes_are_told_in_one_go(suite_file):
     path = suite_file("""
 [suite]
