@@ -185,7 +185,7 @@ def throughput(
         items: distinct inputs at most; 1,000 on a CPU and 20,000 on a GPU unless given.
         length: of the inputs that a shape makes: tokens of a text (128), seconds of a clip (10).
         sweep: whether batch budgets are tried; unless given, where that takes no more
-            than a minute. What is found is kept, and runs use it.
+            than 45 seconds. What is found is kept, and runs use it.
         compile: whether torch.compile is in the forward pass.
         report: gets a line a step.
 

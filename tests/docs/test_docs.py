@@ -15,11 +15,14 @@ import yaml
 from typer.main import get_command
 
 from bench import suite_file
+from bench.api import throughput
 from bench.cli import app, main
+from bench.runner.throughput.calls import Pace
 from tests.docs.pages import ROOT, anchors, links, mentioned, pages, shell_lines
 from tests.tools import command_pages, guide
 
 README, SUITES = ROOT / "README.md", ROOT / "docs/suites.md"
+THROUGHPUT = ROOT / "docs/throughput.md"
 PAGES = [pytest.param(path, id=path.relative_to(ROOT).as_posix()) for path in pages()]
 
 
@@ -134,6 +137,19 @@ def test_every_command_has_a_page_and_it_is_current():
     made = command_pages.pages()
     there = {path.name: path.read_text(encoding="utf-8") for path in command_pages.FOLDER.iterdir()}
     assert there == made, "make command-pages writes them anew"
+
+
+def test_every_suite_is_named_where_they_are_listed():
+    text = README.read_text(encoding="utf-8")
+    names = [path.stem for path in (ROOT / "suites").glob("*.toml")]
+    assert names
+    missing = [name for name in names if not re.search(rf"[`/\[]{re.escape(name)}[`/.\]]", text)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("text", [throughput.__doc__, THROUGHPUT.read_text(encoding="utf-8")])
+def test_how_long_a_sweep_may_take_unasked_is_said_as_it_is(text):
+    assert f"{Pace().sweep_seconds:g} seconds" in text
 
 
 def test_the_citation_is_of_this_version():
