@@ -272,4 +272,12 @@ def display(*, json_lines: bool = False) -> Display:
     """JSON lines where they are asked for, or else the display that fits stderr."""
     if json_lines:
         return JsonLines()
-    return Bar() if sys.stderr.isatty() else Lines()
+    return Bar() if sys.stderr.isatty() and _redraws() else Lines()
+
+
+def _redraws() -> bool:
+    """Whether a bar would be seen while it runs: on TERM=dumb rich draws none."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.is_terminal and not console.is_dumb_terminal
