@@ -7,7 +7,6 @@ import shutil
 
 import pytest
 
-from bench.runner.progress import TimeLeft, duration
 from tests.command import bench
 from tests.test_cli import DIGITS, run
 
@@ -79,27 +78,6 @@ def test_damage_is_named_and_the_index_made_again(by_jobs, tmp_path):
     done = bench("results", "reindex", folder, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (folder / "index.json").exists()
-
-
-def test_the_time_left_follows_what_cells_take():
-    now = [0.0]
-    left = TimeLeft(10, 100.0, clock=lambda: now[0])
-    assert left.seconds() == 100.0  # nothing is known but the forecast
-    for _ in range(4):
-        now[0] += 20.0
-        left.finished()
-    # four cells took 80 s where 40 were foreseen: (80 + 10) / (5 * 10) of the forecast
-    assert left.seconds() == pytest.approx(6 * 10 * 90 / 50)
-    for _ in range(6):
-        left.finished()
-    assert left.seconds() == 0.0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (120, "2 min"), (7200, "2.0 h")]
-)
-def test_durations(seconds, words):
-    assert duration(seconds) == words
 
 
 def test_a_folder_that_is_no_runs_is_not_indexed(tmp_path):

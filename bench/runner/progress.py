@@ -79,18 +79,33 @@ class TimeLeft:
     """How long the rest will take: the forecast, corrected by what the cells so far took.
 
     Of `n` cells with a forecast of `f` seconds each, the first `k` took `s`: the rest gets
-    `(s + f) / (k f + f)` times its forecast, so that one odd cell does not decide.
+    `(s + f) / (k f + f)` times its forecast, so that one odd cell does not decide. Time counts
+    from the beginning of the first cell: that of starting a worker comes once, not with each.
     """
 
     def __init__(self, cells: int, forecast: float, clock: Clock = wall) -> None:
         self._cells, self._each = cells, forecast / cells if cells else 0.0
-        self._clock, self._start, self._done = clock, clock(), 0
+        self._clock, self._done = clock, 0
+        self._start: float | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self._start is not None
+
+    def started(self) -> None:
+        """A cell begins, the first or another."""
+        if self._start is None:
+            self._start = self._clock()
 
     def finished(self) -> None:
-        self._done += 1
+        """A cell is done; one before any began was another launcher's."""
+        if self._start is None:
+            self._cells -= 1
+        else:
+            self._done += 1
 
     def seconds(self) -> float:
-        spent = self._clock() - self._start
+        spent = 0.0 if self._start is None else self._clock() - self._start
         expected = (self._done + 1) * self._each
         factor = (spent + self._each) / expected if expected > 0 and self._done else 1.0
         return max(0.0, (self._cells - self._done) * self._each * factor)
@@ -99,10 +114,10 @@ class TimeLeft:
 class Lines(Quiet):
     """One plain line a cell on stderr, for logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = wall) -> None:
         self._total = self._done = 0
         self._waited = False
-        self._left: TimeLeft | None = None
+        self._clock, self._left = clock, TimeLeft(0, 0.0)
 
     def say(self, line: str) -> None:
         sys.stderr.write(f"{lines(line)}\n")
@@ -110,14 +125,15 @@ class Lines(Quiet):
 
     def planned(self, total: int, done: int, forecast: Forecast) -> None:
         self._total, self._done = total, done
-        self._left = TimeLeft(total - done, forecast.seconds)
+        self._left = TimeLeft(total - done, forecast.seconds, self._clock)
+
+    def started(self, cell: Cell) -> None:  # noqa: ARG002 -- as Display has it
+        self._left.started()
 
     def finished(self, cell: Cell, record: Record) -> None:
         self._done += 1
-        left = ""
-        if self._left is not None:
-            self._left.finished()
-            left = f" ({duration(self._left.seconds())} left)" if self._done < self._total else ""
+        self._left.finished()
+        left = f" ({duration(self._left.seconds())} left)" if self._done < self._total else ""
         self.say(clean(f"[{self._done}/{self._total}] {cell}: {outcome(record)}", LONGEST) + left)
 
     def retrying(self, cell: Cell, record: Record) -> None:
@@ -180,7 +196,7 @@ class JsonLines(Quiet):
 class Bar(Quiet):
     """A rich progress bar on stderr: done, running, failed, and the time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = wall) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
@@ -197,7 +213,7 @@ class Bar(Quiet):
         )
         self._bar = self._rich.add_task("planning", total=None, left="")
         self._failed, self._running = 0, set[str]()
-        self._left: TimeLeft | None = None
+        self._clock, self._left = clock, TimeLeft(0, 0.0)
 
     def __enter__(self) -> Self:
         self._rich.start()
@@ -210,12 +226,13 @@ class Bar(Quiet):
         self._console.print(lines(line), markup=False)
 
     def planned(self, total: int, done: int, forecast: Forecast) -> None:
-        self._left = TimeLeft(total - done, forecast.seconds)
+        self._left = TimeLeft(total - done, forecast.seconds, self._clock)
         self._rich.update(self._bar, total=total, completed=done)
         self._show("starting a worker")
 
     def started(self, cell: Cell) -> None:
         self._running.add(cell.run_id)
+        self._left.started()
         self._show(str(cell))
 
     def inside(self, cell: Cell, progress: Progress) -> None:
@@ -224,8 +241,7 @@ class Bar(Quiet):
 
     def finished(self, cell: Cell, record: Record) -> None:
         self._running.discard(cell.run_id)
-        if self._left is not None:
-            self._left.finished()
+        self._left.finished()
         if record.status is not Status.OK:
             self._failed += 1
             self.say(clean(f"{cell}: {outcome(record)}", LONGEST))
@@ -241,7 +257,7 @@ class Bar(Quiet):
     def _show(self, what: str) -> None:
         counts = [f"{len(self._running)} running"] if len(self._running) > 1 else []
         counts += [f"{self._failed} failed"] if self._failed else []
-        left = f"{duration(self._left.seconds())} left" if self._left is not None else ""
+        left = f"{duration(self._left.seconds())} left" if self._left.begun else ""
         told = clean(", ".join([*counts, what]), LONGEST)
         self._rich.update(self._bar, description=told, left=left)
 

@@ -6,7 +6,12 @@ import io
 
 import pytest
 
-from bench.runner.progress import Bar, JsonLines, Lines, display
+from bench.runner.forecast import Forecast
+from bench.runner.progress import Bar, JsonLines, Lines, TimeLeft, display, duration
+from tests.runner.conftest import digits, plan_of
+from tests.store_kit import record
+
+CELL = plan_of(digits()).cells[0]
 
 
 class Terminal(io.StringIO):
@@ -32,3 +37,50 @@ def test_a_bar_is_for_a_terminal_that_can_draw_one(monkeypatch, stream, term, ki
         monkeypatch.delenv(name, raising=False)
     assert type(display()) is kind
     assert type(display(json_lines=True)) is JsonLines
+
+
+def test_the_time_left_follows_what_cells_take():
+    now = [0.0]
+    left = TimeLeft(10, 100.0, clock=lambda: now[0])
+    assert left.seconds() == 100.0  # nothing is known but the forecast
+    now[0] = 50.0  # workers start
+    left.started()
+    for _ in range(4):
+        now[0] += 20.0
+        left.finished()
+    # four cells took 80 s where 40 were foreseen: (80 + 10) / (5 * 10) of the forecast
+    assert left.seconds() == pytest.approx(6 * 10 * 90 / 50)
+    for _ in range(6):
+        left.finished()
+    assert left.seconds() == 0.0
+
+
+def test_starting_a_worker_is_no_cells_time(capsys):
+    now = [0.0]
+    lines = Lines(lambda: now[0])
+    lines.planned(3, 0, Forecast(3.0, 0, 0))
+    now[0] = 600.0
+    for _ in range(3):
+        lines.started(CELL)
+        now[0] += 1.0
+        lines.finished(CELL, record())
+    said = [line.partition(" in ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["0.0 s (2 s left)", "0.0 s (1 s left)", "0.0 s"]
+
+
+def test_what_another_launcher_did_before_the_first_cell_took_no_time():
+    now = [0.0]
+    left = TimeLeft(10, 100.0, clock=lambda: now[0])
+    left.finished()
+    assert left.seconds() == pytest.approx(90.0)
+    left.started()
+    now[0] = 10.0
+    left.finished()
+    assert left.seconds() == pytest.approx(80.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (120, "2 min"), (7200, "2.0 h")]
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
