@@ -49,6 +49,19 @@ def test_a_run_in_json_lines_takes_up_what_jobs_did(by_jobs):
     assert [e["seconds"] for e in events] == sorted(e["seconds"] for e in events)
 
 
+def test_a_program_is_told_of_a_mistake(tmp_path):
+    (tmp_path / "wrong.toml").write_text(DIGITS.replace("digits", "digitz"))
+    done = bench("run", "wrong.toml", "--json-lines", cwd=tmp_path)
+    assert done.returncode == 2
+    error, ended = (json.loads(line) for line in done.stdout.splitlines())
+    assert error["event"] == "error"
+    assert "no task is named 'digitz'; did you mean 'digits'?" in error["message"]
+    assert ended | {"seconds": 0} == {
+        "event": "ended", "done": 0, "failed": 0, "total": 0, "seconds": 0
+    }  # fmt: skip
+    assert done.stderr == f"bench: {error['message']}\n"
+
+
 def test_a_record_by_how_its_id_begins(by_jobs):
     folder = by_jobs[0]
     path = min((folder / "runs/tiny/records").iterdir())

@@ -4,13 +4,16 @@
 start; a cell is named by its `run_id`:
 
     say        line
-    planned    total, done, forecast_seconds
+    planned    total, done, failed (of those done), forecast_seconds; where nothing is to do, too
     started    run_id, cell
     progress   run_id, what, done, total
     finished   run_id, status, metric, value, seconds_cell; of a failure kind, message
     retrying   run_id, kind, message
     waiting    cells (another launcher has them)
-    ended      done, failed, total
+    error      message: a mistake, or a bug, that ends the run
+    ended      done, failed (of those done), total; the last one, zeros where nothing was planned
+
+Done is a cell that is settled, with a result or a failure, by this run or by one before it.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from bench.core.cell import Cell
+from bench.core.errors import UserError
 from bench.core.inert import clean, lines
 from bench.core.record import Record, Status
 from bench.measure import Clock, wall
@@ -43,7 +47,7 @@ class Display(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
     def say(self, line: str) -> None: ...
-    def planned(self, total: int, done: int, forecast: Forecast) -> None: ...
+    def planned(self, total: int, done: int, failed: int, forecast: Forecast) -> None: ...
     def started(self, cell: Cell) -> None: ...
     def inside(self, cell: Cell, progress: Progress) -> None: ...
     def finished(self, cell: Cell, record: Record) -> None: ...
@@ -62,7 +66,7 @@ class Quiet:
 
     def say(self, line: str) -> None: ...
 
-    def planned(self, total: int, done: int, forecast: Forecast) -> None: ...
+    def planned(self, total: int, done: int, failed: int, forecast: Forecast) -> None: ...
 
     def started(self, cell: Cell) -> None: ...
 
@@ -123,7 +127,13 @@ class Lines(Quiet):
         sys.stderr.write(f"{lines(line)}\n")
         sys.stderr.flush()
 
-    def planned(self, total: int, done: int, forecast: Forecast) -> None:
+    def planned(
+        self,
+        total: int,
+        done: int,
+        failed: int,  # noqa: ARG002 -- each has its line
+        forecast: Forecast,
+    ) -> None:
         self._total, self._done = total, done
         self._left = TimeLeft(total - done, forecast.seconds, self._clock)
 
@@ -152,17 +162,21 @@ class JsonLines(Quiet):
         self._clock, self._start = clock, clock()
         self._total = self._done = self._failed = 0
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *raised: object) -> None:
+        _, error, _ = raised
+        if isinstance(error, Exception):
+            bug = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            self._write("error", {"message": f"{bug}{error}"})
         counts = {"done": self._done, "failed": self._failed, "total": self._total}
         self._write("ended", counts)
 
     def say(self, line: str) -> None:
         self._write("say", {"line": line})
 
-    def planned(self, total: int, done: int, forecast: Forecast) -> None:
-        self._total, self._done = total, done
-        plain = {"total": total, "done": done, "forecast_seconds": forecast.seconds}
-        self._write("planned", plain)
+    def planned(self, total: int, done: int, failed: int, forecast: Forecast) -> None:
+        self._total, self._done, self._failed = total, done, failed
+        plain = {"total": total, "done": done, "failed": failed}
+        self._write("planned", {**plain, "forecast_seconds": forecast.seconds})
 
     def started(self, cell: Cell) -> None:
         self._write("started", {"run_id": cell.run_id, "cell": str(cell)})
@@ -225,10 +239,11 @@ class Bar(Quiet):
     def say(self, line: str) -> None:
         self._console.print(lines(line), markup=False)
 
-    def planned(self, total: int, done: int, forecast: Forecast) -> None:
+    def planned(self, total: int, done: int, failed: int, forecast: Forecast) -> None:
         self._left = TimeLeft(total - done, forecast.seconds, self._clock)
+        self._failed = failed
         self._rich.update(self._bar, total=total, completed=done)
-        self._show("starting a worker")
+        self._show("starting a worker" if done < total else "")
 
     def started(self, cell: Cell) -> None:
         self._running.add(cell.run_id)

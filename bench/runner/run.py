@@ -29,7 +29,7 @@ from bench.runner.local import LocalEngine
 from bench.runner.plan import Plan, Skipped, make_plan, validated
 from bench.runner.precision import decide_apart, name_of
 from bench.runner.progress import Display, Quiet, duration
-from bench.runner.schedule import Policy, Schedule, Stop, interruptible, to_do
+from bench.runner.schedule import Policy, Schedule, Standing, Stop, interruptible, standing
 from bench.store import Leases, Store
 from bench.store.index import write_index
 from bench.store.inspect import sweep
@@ -97,7 +97,8 @@ def run_suite(
         plan, lock = _planned(path, options.locked, display, device, decides=True)
         store = Store(options.runs / plan.suite.name)
         _require_writable(store.folder)
-        todo = to_do(plan.cells, store, device, _policy(plan, options))
+        stands = standing(plan.cells, store, device, _policy(plan, options))
+        todo = stands.todo
         expected = forecast(plan, todo, device, _download(plan, todo))
         if todo:
             display.say(_summary(plan, todo, expected))
@@ -108,6 +109,7 @@ def run_suite(
             _check_own_data(plan, todo)
         lock.save()
         store.write_suite(_described(plan, device))  # now, so that an interrupted run has a table
+        _tell(plan, stands, expected, display)
         if todo:
             ran, device = _execute(plan, todo, device, store, options, display, engine, expected)
             store.write_suite(_described(plan, device))
@@ -269,15 +271,15 @@ def _execute(
     placement = Placement(options.device, options.workers, plan.suite.deterministic)
     running = engine(store, cache_folder(), placement)
     policy, stop = _policy(plan, options), Stop()
-    display.planned(len(plan.cells), len(plan.cells) - len(todo), expected)
     try:
         with interruptible(stop, display.say):
             running.start()
             device = running.device
             if device != likely:  # a GPU that torch cannot use, say
                 display.say(f"running on {device}, not on {likely}: see `bench doctor`")
-                todo = to_do(plan.cells, store, device, policy)
-                display.planned(len(plan.cells), len(plan.cells) - len(todo), expected)
+                stands = standing(plan.cells, store, device, policy)
+                todo = stands.todo
+                _tell(plan, stands, expected, display)
             schedule = Schedule(todo, store, device, Leases(store.folder), display, policy)
             try:
                 schedule.run(running, stop)
@@ -290,6 +292,12 @@ def _execute(
     if stop.asked:
         raise KeyboardInterrupt
     return schedule.ran, device
+
+
+def _tell(plan: Plan, stands: Standing, expected: Forecast, display: Display) -> None:
+    """Say how much there is to do."""
+    done = len(plan.cells) - len(stands.todo)
+    display.planned(len(plan.cells), done, stands.failed, expected)
 
 
 def _check_own_data(plan: Plan, todo: list[Cell]) -> None:

@@ -41,8 +41,17 @@ class Stop:
     asked: bool = False
 
 
-def to_do(cells: Iterable[Cell], store: Store, device: str, policy: Policy) -> list[Cell]:
-    """Cells that are not settled on this kind of device, in order.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a suite stands before it is run: cells to do, in order, and how many of the settled ones
+    are failures."""
+
+    todo: list[Cell]
+    failed: int
+
+
+def standing(cells: Iterable[Cell], store: Store, device: str, policy: Policy) -> Standing:
+    """Which cells are not settled on this kind of device.
 
     Settled is a cell with a result, or with a failure that stays: of a kind that does not pass,
     or tried again as often as the policy says. A deadline or a limit of memory that was raised
@@ -53,17 +62,20 @@ def to_do(cells: Iterable[Cell], store: Store, device: str, policy: Policy) -> l
         if record.provenance.device == device:
             tried.setdefault(record.run_id, []).append(record)
     found: dict[str, Cell] = {}
+    failed = 0
     for cell in cells:
         if not _settled(cell, tried, found, policy):
             found[cell.run_id] = cell
-    return list(found.values())
+        elif not _ok(tried[cell.run_id]):
+            failed += 1
+    return Standing(list(found.values()), failed)
 
 
 def _settled(
     cell: Cell, tried: dict[str, list[Record]], open_: dict[str, Cell], policy: Policy
 ) -> bool:
     records = tried.get(cell.run_id, [])
-    if any(record.status is Status.OK for record in records):
+    if _ok(records):
         return True
     if not records or policy.retry_failed:
         return False

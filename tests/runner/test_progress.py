@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 
 import pytest
 
+from bench.core.errors import UserError
 from bench.runner.forecast import Forecast
 from bench.runner.progress import Bar, JsonLines, Lines, TimeLeft, display, duration
 from tests.runner.conftest import digits, plan_of
@@ -39,6 +42,18 @@ def test_a_bar_is_for_a_terminal_that_can_draw_one(monkeypatch, stream, term, ki
     assert type(display(json_lines=True)) is JsonLines
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(UserError("no task"), "no task"), (KeyError("x"), "KeyError: 'x'"), (SystemExit(), None)],
+)
+def test_what_ends_a_run_is_told_before_the_end(capsys, error, message):
+    with contextlib.suppress(UserError, KeyError, SystemExit), JsonLines():
+        raise error
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event.get("message") for event in told] == ([message] if message else []) + [None]
+    assert told[-1]["event"] == "ended"
+
+
 def test_the_time_left_follows_what_cells_take():
     now = [0.0]
     left = TimeLeft(10, 100.0, clock=lambda: now[0])
@@ -58,7 +73,7 @@ def test_the_time_left_follows_what_cells_take():
 def test_starting_a_worker_is_no_cells_time(capsys):
     now = [0.0]
     lines = Lines(lambda: now[0])
-    lines.planned(3, 0, Forecast(3.0, 0, 0))
+    lines.planned(3, 0, 0, Forecast(3.0, 0, 0))
     now[0] = 600.0
     for _ in range(3):
         lines.started(CELL)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
 from bench.core.record import Status
 from bench.measure import Peak
+from bench.runner.progress import JsonLines
 from bench.runner.run import Options, run_suite
 from bench.runner.workbench import Workbench
 from bench.store import Store
@@ -34,7 +36,7 @@ def run(tmp_path, suite_file, monkeypatch):
     path = suite_file(TINY)
     monkeypatch.setattr("bench.runner.run.likely_device", lambda: "cpu")
 
-    def once(options=None, **settings):
+    def once(options=None, display=None, **settings):
         engines = []
 
         def make(store, _cache, _placement):
@@ -42,7 +44,7 @@ def run(tmp_path, suite_file, monkeypatch):
             return engines[-1]
 
         options = dataclasses.replace(options or Options(), runs=tmp_path / "runs")
-        outcome = run_suite(path, options, engine=make)
+        outcome = run_suite(path, options, display, engine=make)
         return [draw for engine in engines for draw in engine.ran], outcome
 
     return once
@@ -71,6 +73,28 @@ def test_a_failure_that_would_come_again_is_not_tried_again(run, kind):
     assert ran == [0, 1, 2]
     assert [r.failure.kind for r in outcome.failed] == [kind]
     assert run()[0] == []
+
+
+def events(capsys):
+    """What JSON lines have told since the last look."""
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [{key: of for key, of in event.items() if key != "seconds"} for event in found]
+
+
+def test_programs_are_told_of_failures_that_were_settled_before(run, capsys):
+    run(display=JsonLines(), fail={1: "diverged"})
+    counts = {"done": 3, "failed": 1, "total": 3}
+    told = events(capsys)
+    assert [event["event"] for event in told if event["event"] != "say"] == [
+        "planned", *["started", "finished"] * 3, "ended",
+    ]  # fmt: skip
+    assert told[-1] == {"event": "ended", **counts}
+    run(display=JsonLines())  # nothing is to do
+    planned, ended = events(capsys)
+    assert planned == {"event": "planned", **counts, "forecast_seconds": 0.0}
+    assert ended == {"event": "ended", **counts}
+    run(Options(retry_failed=True), display=JsonLines())
+    assert events(capsys)[-1] == {"event": "ended", **counts, "failed": 0}
 
 
 def test_any_failure_is_tried_again_when_asked(run):
