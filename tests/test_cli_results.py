@@ -29,6 +29,9 @@ def test_jobs_are_complete_in_themselves(by_jobs):
     again = run("run-cell", jobs[0], "--device", "cpu", cwd=folder)
     assert again.returncode == 0
     assert len(list((folder / "runs/tiny/records").iterdir())) == 1
+    refused = bench("table", "runs/tiny", cwd=folder)
+    assert refused.returncode == 2
+    assert "`bench run SUITE --runs runs` writes it" in refused.stderr
 
 
 def test_a_run_in_json_lines_takes_up_what_jobs_did(by_jobs):

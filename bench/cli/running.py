@@ -116,7 +116,8 @@ def run_cell(
 ) -> None:
     """Execute one job and commit its record; one that has a result already is left as it is.
 
-    Complete in itself, for other machines and queues. Exit code 1: the cell failed.
+    Complete in itself, for other machines and queues; the suite's limits hold. Exit code 1: the
+    cell failed. `bench run` of the suite takes up what jobs did, and makes the table.
     """
     from bench.runner.jobs import run_job
     from bench.runner.progress import outcome

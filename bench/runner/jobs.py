@@ -13,9 +13,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from bench.assets import cache_folder
 from bench.core.cell import Cell
 from bench.core.errors import UserError
-from bench.core.record import Record
+from bench.core.record import Record, Status
+from bench.runner.engine import Finished, MakeEngine, Placement
+from bench.runner.local import LocalEngine
+from bench.runner.messages import Job
+from bench.runner.schedule import SECONDS_A_POLL
 from bench.store import Store, replace
 
 SCHEMA = 1
@@ -87,20 +92,25 @@ def read_job(path: Path) -> JobFile:
     return JobFile(cell, folder)
 
 
-def run_job(path: Path, device: str = "auto") -> Record:
-    """Execute a job in this process and return its record; one that has a result is not run again.
+def run_job(path: Path, device: str = "auto", engine: MakeEngine = LocalEngine) -> Record:
+    """Execute a job in one worker, as a run does, and return its record; one that has a result is
+    not run again. It has the limits of its suite, and is not charged for the worker's start.
 
     Raises:
         UserError: if the file is no job, the device cannot be had, or the record cannot be written.
     """
-    from bench.assets import cache_folder
-    from bench.measure import keep_memory
-    from bench.runner.workbench import Workbench
-    from bench.runner.worker import resolved_device, run_once
-
     job = read_job(path)
-    keep_memory()
-    store = Store(job.store)
-    kind = resolved_device(device)
-    bench = Workbench(kind, cache_folder(), lambda *_: None, store)
-    return run_once(job.cell, bench, store)
+    cell, store = job.cell, Store(job.store)
+    running = engine(store, cache_folder(), Placement(device, 1, cell.deterministic))
+    try:
+        running.start()
+        known = store.find(cell.run_id, running.device)
+        if known is not None and known.status is Status.OK:
+            return known
+        running.submit(Job(cell))
+        while True:
+            for event in running.poll(SECONDS_A_POLL):
+                if isinstance(event, Finished):
+                    return event.record
+    finally:
+        running.close()

@@ -190,9 +190,14 @@ class Store:
         try:
             found: dict[str, Any] = json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{self.folder} holds no run (no suite.json): give a folder that `bench run` made"
-            ) from error
+            why = f"{self.folder} holds no run (no suite.json): give a folder that `bench run` made"
+            if next(self._names(), None) is not None:
+                why = (
+                    f"{self.folder} has records and no suite.json, as `bench run-cell` leaves it:"
+                    f" `bench run SUITE --runs {self.folder.parent}` writes it, and runs only what"
+                    " is not done"
+                )
+            raise StoreError(why) from error
         return found
 
     def prune(self, keep: set[tuple[str, int]]) -> None:

@@ -17,9 +17,10 @@ import torch
 from bench import methods
 from bench.core.record import Status
 from bench.runner.engine import Placement
+from bench.runner.jobs import run_job, write_job
 from bench.runner.local import LocalEngine
 from bench.runner.progress import Quiet
-from bench.runner.run import Options, run_suite
+from bench.runner.run import Options, plan_suite, run_suite
 from bench.store import Store
 from tests.sabotage import write_plugin
 
@@ -130,6 +131,16 @@ def test_all_at_once(tmp_path, suite_file, rows):
     pid = int((tmp_path / "grandchild").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
     assert (outcome.folder / "worker.log").stat().st_size < 100_000
+
+
+def test_a_job_file_has_its_deadline(tmp_path, suite_file):
+    text = SUITE.format(more="budget = { seconds = 1 }", retries=0)
+    (cell,) = plan_suite(suite_file(text + METHOD.format(label="m", how="hang"))).cells
+    write_job(tmp_path / "job.json", cell, tmp_path / "runs")
+    made = run_job(tmp_path / "job.json", "cpu")
+    assert (made.failure.kind, made.failure.message) == ("timeout", "over its 1 s")
+    assert made.facts["limit_seconds"] == 1
+    assert Store(tmp_path / "runs").records() == [made]
 
 
 def one_failure(records, kind: str):

@@ -8,9 +8,11 @@ import pytest
 
 from bench.core.errors import UserError
 from bench.core.record import Status
+from bench.runner.engine import Placement
 from bench.runner.jobs import read_job, run_job, write_job, write_jobs
 from bench.store import Store
 from tests.runner.conftest import digits, plan_of
+from tests.runner.in_process import in_process
 
 ENSEMBLE = {
     "name": "ensemble",
@@ -38,9 +40,9 @@ def test_a_job_is_read_as_it_was_written(cells, tmp_path):
 def test_jobs_in_their_order_give_every_record_once(cells, tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     paths = write_jobs(tmp_path / "jobs", cells, tmp_path / "runs")
-    records = [run_job(path, "cpu") for path in paths]
+    records = [run_job(path, "cpu", in_process) for path in paths]
     assert all(record.status is Status.OK for record in records)
-    assert [run_job(path, "cpu") for path in paths] == records
+    assert [run_job(path, "cpu", in_process) for path in paths] == records
     assert len(Store(tmp_path / "runs").records()) == len(cells)
 
 
@@ -48,7 +50,22 @@ def test_a_job_before_its_members_is_a_failure_that_names_them(cells, tmp_path, 
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     (cell,) = [cell for cell in cells if cell.members and not cell.control]
     write_job(tmp_path / "job.json", cell, tmp_path / "runs")
-    assert run_job(tmp_path / "job.json", "cpu").failure.kind == "member-missing"
+    made = run_job(tmp_path / "job.json", "cpu", in_process)
+    assert made.failure.kind == "member-missing"
+
+
+def test_a_job_is_done_by_a_worker_as_in_a_run(cells, tmp_path, monkeypatch):
+    """Which has imported everything before, and is ended where the cell's time is over."""
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    write_job(tmp_path / "job.json", cells[0], tmp_path / "runs")
+    placed = []
+
+    def engine(store, cache, placement):
+        placed.append((store.folder, cache, placement))
+        return in_process(store, cache, placement)
+
+    run_job(tmp_path / "job.json", "cpu", engine)
+    assert placed == [(tmp_path / "runs", tmp_path / "cache", Placement("cpu", 1))]
 
 
 @pytest.mark.parametrize(
