@@ -28,6 +28,7 @@ from bench.core.errors import StoreError
 from bench.core.record import Record, Status
 from bench.store.codec import decode, encode
 from bench.store.files import commit, read, replace
+from bench.store.noted import noted_of
 from bench.store.predictions import Items, from_bytes
 
 _NAME = re.compile(r"^([0-9a-f]{64})\.(\d+)\.json$")
@@ -184,12 +185,12 @@ class Store:
         """What `write_suite` wrote.
 
         Raises:
-            StoreError: if the folder holds no run.
+            StoreError: if the folder holds no run, or what it says of it is damaged.
         """
         path = self.folder / "suite.json"
         try:
-            found: dict[str, Any] = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
+            data = path.read_bytes()
+        except OSError as error:
             why = f"{self.folder} holds no run (no suite.json): give a folder that `bench run` made"
             if next(self._names(), None) is not None:
                 why = (
@@ -198,7 +199,7 @@ class Store:
                     " is not done"
                 )
             raise StoreError(why) from error
-        return found
+        return noted_of(data, str(path))
 
     def prune(self, keep: set[tuple[str, int]]) -> None:
         """Remove records other than `keep` (run id, attempt) and predictions without a record."""

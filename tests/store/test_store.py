@@ -130,6 +130,32 @@ def test_a_folder_without_a_run_is_said_to_be_one(tmp_path):
         Store(tmp_path).suite()
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("", "file"),
+        ("[]", "file"),
+        ("[" * 100_000, "file"),
+        ('{"name": "s", "more": ' + "1" * 5_000 + "}", "file"),
+        ("{}", "name"),
+        ('{"name": "s", "cells": 5}', "cells"),
+        ('{"name": "s", "cells": [["a"]]}', r"cells\.0"),
+        ('{"name": "s", "version": "x"}', "version"),
+        ('{"name": "s", "labels": [["a"]]}', r"labels\.0\.1"),
+        ('{"name": "s", "skipped": ["a"]}', r"skipped\.0"),
+        ('{"name": "s", "budget": 5}', "budget"),
+    ],
+)
+def test_a_suite_of_another_form_is_damage(tmp_path, text, where):
+    store = Store(tmp_path)
+    store.add(record())
+    (tmp_path / "suite.json").write_text(text)
+    said = rf"suite\.json: damaged \({where}: .*`bench run` of its suite writes it anew"
+    for reads in (store.suite, store.final):
+        with pytest.raises(StoreError, match=said):
+            reads()
+
+
 def test_predictions_are_what_safetensors_reads():
     for k in (3, 300):
         data = predictions(50, k)
