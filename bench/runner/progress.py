@@ -9,7 +9,7 @@ start; a cell is named by its `run_id`:
     progress   run_id, what, done, total
     finished   run_id, status, metric, value, seconds_cell; of a failure kind, message
     retrying   run_id, kind, message
-    waiting    cells (another launcher has them)
+    waiting    cells, holders (launchers that have them in hand, each with pid, machine, until)
     error      message: a mistake, or a bug, that ends the run
     ended      done, failed (of those done), total; the last one, zeros where nothing was planned
 
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -31,6 +31,7 @@ from bench.core.record import Record, Status
 from bench.measure import Clock, wall
 from bench.runner.forecast import Forecast
 from bench.runner.messages import Progress
+from bench.store import Holder
 
 LONGEST = 400
 """Characters of a line about a cell."""
@@ -52,7 +53,7 @@ class Display(Protocol):
     def inside(self, cell: Cell, progress: Progress) -> None: ...
     def finished(self, cell: Cell, record: Record) -> None: ...
     def retrying(self, cell: Cell, record: Record) -> None: ...
-    def waiting(self, count: int) -> None: ...
+    def waiting(self, count: int, holders: Sequence[Holder]) -> None: ...
 
 
 class Quiet:
@@ -76,7 +77,7 @@ class Quiet:
 
     def retrying(self, cell: Cell, record: Record) -> None: ...
 
-    def waiting(self, count: int) -> None: ...
+    def waiting(self, count: int, holders: Sequence[Holder]) -> None: ...
 
 
 class TimeLeft:
@@ -149,9 +150,9 @@ class Lines(Quiet):
     def retrying(self, cell: Cell, record: Record) -> None:
         self.say(clean(f"trying again: {cell}: {outcome(record)}", LONGEST))
 
-    def waiting(self, count: int) -> None:
+    def waiting(self, count: int, holders: Sequence[Holder]) -> None:
         if not self._waited:
-            self.say(f"waiting for {count} cells that another launcher has in hand")
+            self.say(waited(count, holders))
         self._waited = True
 
 
@@ -198,8 +199,9 @@ class JsonLines(Quiet):
     def retrying(self, cell: Cell, record: Record) -> None:
         self._write("retrying", {"run_id": cell.run_id, **_failure(record)})
 
-    def waiting(self, count: int) -> None:
-        self._write("waiting", {"cells": count})
+    def waiting(self, count: int, holders: Sequence[Holder]) -> None:
+        told = [{"pid": of.pid, "machine": of.machine, "until": of.until} for of in holders]
+        self._write("waiting", {"cells": count, "holders": told})
 
     def _write(self, event: str, plain: Mapping[str, Any]) -> None:
         since = round(self._clock() - self._start, 3)
@@ -266,8 +268,8 @@ class Bar(Quiet):
     def retrying(self, cell: Cell, record: Record) -> None:
         self.say(clean(f"trying again: {cell}: {outcome(record)}", LONGEST))
 
-    def waiting(self, count: int) -> None:
-        self._show(f"waiting for {count} cells that another launcher has in hand")
+    def waiting(self, count: int, holders: Sequence[Holder]) -> None:
+        self._show(waited(count, holders))
 
     def _show(self, what: str) -> None:
         counts = [f"{len(self._running)} running"] if len(self._running) > 1 else []
@@ -284,6 +286,13 @@ def outcome(record: Record) -> str:
         return f"FAILED ({failure.kind}: {failure.message})" if failure else "FAILED"
     value = record.metrics[record.main_metric]
     return f"{record.main_metric} {value:.3f} in {record.seconds:.1f} s"
+
+
+def waited(count: int, holders: Sequence[Holder]) -> str:
+    """What is waited for, and who has it."""
+    cells = f"{count} cell{'s' if count != 1 else ''}"
+    who = f": {'; '.join(map(str, holders))}, or longer" if holders else ""
+    return f"waiting for {cells} that another launcher has in hand{who}"
 
 
 def duration(seconds: float) -> str:

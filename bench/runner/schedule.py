@@ -179,7 +179,7 @@ class Schedule:
                 continue
             self._submit(engine, Job(cell))
         if elsewhere and not self._running:
-            self.display.waiting(len(self._open))
+            self.display.waiting(len(self._open), self.leases.holders(self._open))
 
     def _submit(self, engine: Engine, job: Job) -> None:
         self._running[job.cell.run_id] = job

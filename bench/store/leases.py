@@ -28,6 +28,9 @@ from bench.store.files import created, unwritable
 
 SECONDS_VALID = 60.0
 """Without being renewed; owners renew after a quarter of it."""
+SECONDS_APART = 60.0
+"""By which clocks of two machines may differ. A lease that ends later than one taken now by the
+fastest of them was never taken: its clock was wrong, or the file was changed."""
 
 Now = Callable[[], float]
 
@@ -59,12 +62,27 @@ class Owner:
             return False
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Another launcher that has cells in hand, and until when unless it renews its leases."""
+
+    machine: str
+    pid: int
+    here: bool  # on this machine, where `pid` can be looked up
+    until: float
+
+    def __str__(self) -> str:
+        at = "this machine" if self.here else f"machine {self.machine[:8]}"
+        when = time.strftime("%X", time.localtime(self.until))
+        return f"process {self.pid} on {at}, until {when}"
+
+
 class Leases:
     """The leases of one launcher in one folder.
 
     Args:
         folder: of the run.
-        now: seconds since the epoch; several machines are taken to agree within a few seconds.
+        now: seconds since the epoch; several machines are taken to agree within a minute.
     """
 
     def __init__(self, folder: Path, now: Now = time.time) -> None:
@@ -87,6 +105,21 @@ class Leases:
                     self._write(leases)
                     return run_id
         return None
+
+    def holders(self, run_ids: Iterable[str]) -> list[Holder]:
+        """Who else has these cells, each once.
+
+        Raises:
+            StoreError: if the leases cannot be read.
+        """
+        with self._exclusive() as leases:
+            theirs = [leases[run_id] for run_id in run_ids if run_id in leases]
+        here = self._owner.machine
+        found = (
+            Holder(str(of["machine"]), of["pid"], of["machine"] == here, float(of["until"]))
+            for of in theirs
+        )
+        return list(dict.fromkeys(found))
 
     def release(self, run_ids: Iterable[str]) -> None:
         """Give cells back, done or not; those of others stay."""
@@ -131,8 +164,9 @@ class Leases:
     def _valid(self, lease: dict[str, Any]) -> bool:
         try:
             owner = Owner(lease["token"], lease["machine"], lease["pid"], lease["started"])
-            return float(lease["until"]) > self._now() and not owner.gone()
-        except (KeyError, TypeError, ValueError):
+            left = float(lease["until"]) - self._now()
+            return 0 < left <= SECONDS_VALID + SECONDS_APART and not owner.gone()
+        except (KeyError, TypeError, ValueError, OverflowError):
             return False
 
     def _write(self, others: dict[str, dict[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import random
 import signal
@@ -193,6 +194,39 @@ def test_a_lease_that_is_not_renewed_ends(tmp_path, trials):
         assert ours.claim(["a"]) == "a"
         theirs.renew()  # it was asleep, and has lost it
         assert ours.claim(["b"]) == "b"
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 121.0, 1e9, float("inf"), float("nan"), 10**400])
+def test_a_lease_that_nobody_can_have_taken_stops_nobody(tmp_path, seconds):
+    """It ends later than one that is taken now by a clock that is a minute fast."""
+    theirs, ours = (Leases(tmp_path, now=lambda: 1000.0) for _ in range(2))
+    theirs.claim(["a"])
+    until(tmp_path, 1000 + seconds)
+    assert ours.claim(["a"]) == "a"
+
+
+def until(folder: Path, when: float) -> None:
+    """Have every lease of a folder end then."""
+    leases = json.loads((folder / "leases.json").read_text())
+    changed = {run_id: {**lease, "until": when} for run_id, lease in leases.items()}
+    (folder / "leases.json").write_text(json.dumps(changed))
+
+
+def test_who_has_a_cell_in_hand_is_told(tmp_path):
+    theirs, away, ours = (Leases(tmp_path, now=lambda: 1000.0) for _ in range(3))
+    away._owner = dataclasses.replace(Owner.here(), token="t", machine="0123456789", pid=7)
+    theirs.claim(["a"])
+    theirs.claim(["b"])
+    away.claim(["c"])
+    until(tmp_path, 1119.0)  # its clock is a minute fast
+    assert ours.claim(["a", "b", "c"]) is None
+    here, there = ours.holders(["a", "b", "c", "d"])
+    assert (here.pid, here.here, here.until) == (os.getpid(), True, 1119.0)
+    assert (there.pid, there.here) == (7, False)
+    clock = time.strftime("%X", time.localtime(1119.0))
+    assert str(here) == f"process {os.getpid()} on this machine, until {clock}"
+    assert str(there) == f"process 7 on machine 01234567, until {clock}"
+    assert ours.holders(["d"]) == []
 
 
 def test_a_damaged_file_of_leases_stops_nobody(tmp_path):

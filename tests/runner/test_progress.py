@@ -11,6 +11,7 @@ import pytest
 from bench.core.errors import UserError
 from bench.runner.forecast import Forecast
 from bench.runner.progress import Bar, JsonLines, Lines, TimeLeft, display, duration
+from bench.store import Holder
 from tests.runner.conftest import digits, plan_of
 from tests.store_kit import record
 
@@ -99,3 +100,14 @@ def test_what_another_launcher_did_before_the_first_cell_took_no_time():
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def test_who_is_waited_for_is_named(capsys):
+    holder = Holder("0123456789", 7, here=False, until=0.0)
+    Lines().waiting(1, [holder])
+    said = capsys.readouterr().err
+    assert said.startswith("waiting for 1 cell that another launcher has in hand: process 7 on")
+    JsonLines().waiting(2, [holder])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["event"], told["cells"]) == ("waiting", 2)
+    assert told["holders"] == [{"pid": 7, "machine": "0123456789", "until": 0.0}]
