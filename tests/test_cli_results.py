@@ -65,6 +65,23 @@ def test_a_program_is_told_of_a_mistake(tmp_path):
     assert done.stderr == f"bench: {error['message']}\n"
 
 
+def test_one_failed_cell_is_said_with_the_command_that_tries_it_again(tmp_path, monkeypatch):
+    def fit(*_):
+        raise ValueError("of the test")
+
+    text = DIGITS.replace("draws = 2", "draws = 1").replace('[[method]]\nname = "knn"', "")
+    (tmp_path / "one.toml").write_text(text)
+    monkeypatch.setattr("bench.methods.centroid.Centroid.fit", fit)
+    done = bench("run", "one.toml", "--runs", "a b", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "tiny: 1 cell, 0 done, 1 to run" in done.stderr
+    assert "\n1 cell: forecast" in done.stderr
+    command = "bench run one.toml --runs 'a b' --retry-failed"
+    assert f"\n1 cell failed; to try again: {command}\n" in done.stderr
+    again = bench("run", "one.toml", "--retry-failed", "--runs", "a b", cwd=tmp_path)
+    assert again.stderr.endswith("to try again: bench run one.toml --retry-failed --runs 'a b'\n")
+
+
 def test_a_record_by_how_its_id_begins(by_jobs):
     folder = by_jobs[0]
     path = min((folder / "runs/tiny/records").iterdir())

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.common import SOME_FAILED, Folder, note, show
+from bench.core.amounts import counted
 
 app = typer.Typer(help="The records of a folder: their state, their index, one of them.",
                   no_args_is_help=True)  # fmt: skip
@@ -26,8 +27,8 @@ def verify(folder: Folder) -> None:
     for damage in report.damages:
         note(str(damage))
     show(
-        f"{report.records} records and {report.predictions} files of predictions are whole, "
-        f"{len(report.damages)} damaged, stray or gone"
+        f"{counted(report.records, 'record')} and {counted(report.predictions, 'file')} of"
+        f" predictions are whole, {len(report.damages)} damaged, stray or gone"
     )
     if report.damages:
         raise typer.Exit(SOME_FAILED)
@@ -41,9 +42,9 @@ def reindex(folder: Folder) -> None:
     from bench.store.inspect import require_records, sweep
 
     require_records(Store(folder))
-    count = write_index(Store(folder))
-    removed = len(sweep(folder))
-    show(f"{count} records in {folder / 'index.json'}; {removed} temporary files removed")
+    indexed = counted(write_index(Store(folder)), "record")
+    removed = counted(len(sweep(folder)), "temporary file")
+    show(f"{indexed} in {folder / 'index.json'}; {removed} removed")
 
 
 @app.command(name="show")

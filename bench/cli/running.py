@@ -20,6 +20,7 @@ from bench.cli.common import (
     note,
     show,
 )
+from bench.core.amounts import counted
 
 app = typer.Typer()
 
@@ -70,13 +71,14 @@ def run(
     if outcome.ran:
         expected = outcome.forecast
         note(
-            f"{outcome.ran} cells: forecast {duration(expected.seconds)} and "
+            f"{counted(outcome.ran, 'cell')}: forecast {duration(expected.seconds)} and "
             f"{expected.bytes_memory / 1e9:.1f} GB, took {duration(outcome.seconds)} and "
             f"{outcome.bytes_peak / 1e9:.1f} GB"
         )
     note(f"records and tables: {outcome.folder}")
     if outcome.failed:
-        note(f"{len(outcome.failed)} cells failed; bench run --retry-failed tries them again")
+        failed, again = counted(len(outcome.failed), "cell"), _again("--retry-failed")
+        note(f"{failed} failed; to try again: {again}")
         raise typer.Exit(SOME_FAILED)
 
 
@@ -104,7 +106,7 @@ def plan(
     show(plan_lines(found))
     if jobs is not None:
         write_jobs(jobs, found.cells, runs / found.suite.name)
-        note(f"{len(found.cells)} jobs: {jobs}")
+        note(f"{counted(len(found.cells), 'job')}: {jobs}")
 
 
 @app.command(name="run-cell")
@@ -187,6 +189,7 @@ def throughput(
     show(found.json() if as_json else screen(found))
 
 
-def _again() -> str:
-    """The command that was given, for a shell."""
-    return shlex.join(["bench", *sys.argv[1:]])
+def _again(*more: str) -> str:
+    """The command that was given, for a shell, with what it has to say besides."""
+    given = sys.argv[1:]
+    return shlex.join(["bench", *given, *(one for one in more if one not in given)])

@@ -12,6 +12,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.core.amounts import counted
+
 
 class BenchError(Exception):
     """Base of every error that this project raises on purpose."""
@@ -88,9 +90,9 @@ class SuiteError(UserError):
 
     def __init__(self, path: str, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
-        count = len(self.mistakes)
+        count = counted(len(self.mistakes), "mistake")
         lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
-        super().__init__(f"{path}: {count} mistake{'s' if count != 1 else ''}\n{lines}")
+        super().__init__(f"{path}: {count}\n{lines}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bench.core.amounts import counted
 from bench.core.errors import StoreError
 from bench.store import Store
 from bench.tables import Board, board, cells, escape
@@ -62,7 +63,7 @@ def _suite(folder: str, suite: dict[str, Any], found: Board) -> list[str]:
         lines.append(f"{escape.markdown(description, 300)}.")
     lines.append(
         f"{escape.markdown(devices, 300)} · {when} ·"
-        f" {found.records:,} of {found.cells:,} cells · version {found.version} ·"
+        f" {found.records:,} of {counted(found.cells, 'cell')} · version {found.version} ·"
         f" [everything]({quote(folder)}/leaderboard.md)"
     )
     rows = [row for row in found.rows if row.control is None]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from bench.core.amounts import counted
 from bench.gate.accuracy import Scores
 from bench.gate.check import Report, Row, Side
 from bench.gate.costs import CounterChange
@@ -21,11 +22,11 @@ _ORDER = tuple(Verdict)
 
 def render(report: Report) -> str:
     """The report for a person: the worst rows first, then one overall line."""
-    margin = points(report.margin)
+    family, margin = counted(report.family, "row"), points(report.margin)
     lines = [
         _side("baseline ", report.baseline),
         _side("candidate", report.candidate),
-        f"{_rows(report.family)} not as in the baseline, judged together (Holm); margin {margin}",
+        f"{family} not as in the baseline, judged together (Holm); margin {margin}",
         f"speed is {NOT_JUDGED}",
         "",
     ]
@@ -59,7 +60,7 @@ def points(size: float) -> str:
 def _side(title: str, side: Side) -> str:
     commits = ", ".join(commit[:7] for commit in side.commits) or "no commit known"
     dirty = " with changes" if side.dirty else ""
-    return f"{title} {side.folder}: {side.records:,} records ({commits}{dirty})"
+    return f"{title} {side.folder}: {counted(side.records, 'record')} ({commits}{dirty})"
 
 
 def _words(row: Row, report: Report) -> Iterator[str]:
@@ -119,7 +120,7 @@ def _counter_words(change: CounterChange) -> str:
 def _overall(report: Report) -> str:
     count = Counter(row.verdict for row in report.rows)
     parts = [f"{count[verdict]} {verdict.value}" for verdict in _ORDER if count[verdict]]
-    words = f"{_rows(len(report.rows))}: {', '.join(parts)}"
+    words = f"{counted(len(report.rows), 'row')}: {', '.join(parts)}"
     sizes = [row.judged.sees for row in report.rows if row.judged]
     blind = [size for size in sizes if size is None or size > report.margin]
     if blind:
@@ -131,10 +132,6 @@ def _overall(report: Report) -> str:
             f" {points(report.margin)} (the worst sees {least})"
         )
     return words
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _plain_side(side: Side) -> dict[str, Any]:

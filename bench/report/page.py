@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from bench.core.amounts import counted
 from bench.core.inert import clean
 from bench.report.blocks import blocks
 from bench.report.embed import data
@@ -88,10 +89,10 @@ def _facts(found: Found) -> list[tuple[str, str]]:
     days = board.first if board.first == board.last else f"{board.first} to {board.last}"
     said = [
         ("Ran on", "; ".join(board.places)),
-        ("Recorded", f"{board.records:,} of {board.cells:,} cells, {days}"),
+        ("Recorded", f"{board.records:,} of {counted(board.cells, 'cell')}, {days}"),
         ("Draws, seeds", f"{suite.get('draws', '?')}, {suite.get('seeds', '?')}"),
         ("Trials a cell", str(budget["trials"]) if budget.get("trials") else ""),
         ("Seconds a cell", str(budget["seconds"]) if budget.get("seconds") else ""),
-        ("Failed", f"{len(board.failed):,} cells" if board.failed else "none"),
+        ("Failed", counted(len(board.failed), "cell") if board.failed else "none"),
     ]
     return [(name, text) for name, text in said if text]

@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from bench.core.amounts import counted
 from bench.core.cell import Cell
 from bench.core.errors import UserError
 from bench.core.inert import clean, lines
@@ -290,9 +291,8 @@ def outcome(record: Record) -> str:
 
 def waited(count: int, holders: Sequence[Holder]) -> str:
     """What is waited for, and who has it."""
-    cells = f"{count} cell{'s' if count != 1 else ''}"
     who = f": {'; '.join(map(str, holders))}, or longer" if holders else ""
-    return f"waiting for {cells} that another launcher has in hand{who}"
+    return f"waiting for {counted(count, 'cell')} that another launcher has in hand{who}"
 
 
 def duration(seconds: float) -> str:

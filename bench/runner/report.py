@@ -9,6 +9,7 @@ from pathlib import Path
 from bench import backbones, methods, tasks
 from bench.assets import is_cached, verify
 from bench.backbones.shapes import SHAPES
+from bench.core.amounts import counted
 from bench.core.asset import Asset
 from bench.core.backbone import BackboneSpec
 from bench.core.inert import clean
@@ -29,7 +30,7 @@ def plan_lines(plan: Plan) -> str:
     lines = grid(
         ("task", "backbone", "method", "control", "cells"), ((*k, n) for k, n in rows.items())
     )
-    lines.append(f"{len(plan.cells)} cells")
+    lines.append(counted(len(plan.cells), "cell"))
     if plan.skipped:
         lines += ["", "does not apply:"]
         lines += dict.fromkeys(  # the sizes of a curve say the same

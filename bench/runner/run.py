@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import backbones, tasks
 from bench.assets import Lock, cache_folder, is_cached, pin, resolve
+from bench.core.amounts import counted
 from bench.core.asset import Asset
 from bench.core.cell import Cell, label_of
 from bench.core.errors import (
@@ -316,9 +317,9 @@ def _download(plan: Plan, todo: list[Cell]) -> int:
 
 
 def _summary(plan: Plan, todo: list[Cell], expected: Forecast) -> str:
-    done = len(plan.cells) - len(todo)
+    cells, done = counted(len(plan.cells), "cell"), len(plan.cells) - len(todo)
     return (
-        f"{plan.suite.name}: {len(plan.cells)} cells, {done} done, {len(todo)} to run; "
+        f"{plan.suite.name}: {cells}, {done} done, {len(todo)} to run; "
         f"forecast {duration(expected.seconds)}, {expected.bytes_memory / 1e9:.1f} GB of memory, "
         f"{expected.bytes_download / 1e6:.0f} MB to download"
     )

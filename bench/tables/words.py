@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.core.amounts import counted
 from bench.stats import FEWEST, TOLERANCE
 from bench.tables import cells
 from bench.tables.board import Board
@@ -22,7 +23,7 @@ def origin(board: Board) -> str:
     if not board.records:
         return f"Suite {heading(board)}: no records yet."
     days = board.first if board.first == board.last else f"{board.first} to {board.last}"
-    cells = f"{board.records:,} of {board.cells:,} cells recorded, {days}"
+    cells = f"{board.records:,} of {counted(board.cells, 'cell')} recorded, {days}"
     parts = [f"Suite {heading(board)}", "; ".join(board.places), cells]
     return " · ".join([*parts, _covers(board.rows)]) + "."
 
