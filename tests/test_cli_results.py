@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -111,6 +112,29 @@ def test_damage_is_named_and_the_index_made_again(by_jobs, tmp_path):
     done = bench("results", "reindex", folder, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (folder / "index.json").exists()
+
+
+@pytest.mark.parametrize("what", ["records", "predictions"])
+def test_what_is_damaged_can_be_removed_and_made_again(by_jobs, tmp_path, what):
+    """As the message says: it is true."""
+    folder = tmp_path / "runs/tiny"
+    shutil.copytree(by_jobs[0] / "runs/tiny", folder)
+    (tmp_path / "tiny.toml").write_text(DIGITS)
+    before = bench("run", "tiny.toml", cwd=tmp_path)
+    assert before.returncode == 0, before.stderr
+    path = min((folder / what).iterdir())
+    path.write_bytes(path.read_bytes()[:-9])
+    refused = bench("table", folder, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert path.name in refused.stderr
+    words = "restore it, or remove it(?: and the record ([0-9a-f]{12}))?, and `bench run` does its"
+    named = re.search(words, refused.stderr)[1] or "none"
+    path.unlink()
+    for record in (folder / "records").glob(f"{named}*"):
+        record.unlink()
+    again = bench("run", "tiny.toml", cwd=tmp_path)
+    assert "3 done, 1 to run" in again.stderr
+    assert bench("results", "verify", folder, cwd=tmp_path).returncode == 0
 
 
 def test_a_folder_that_is_no_runs_is_not_indexed(tmp_path):

@@ -46,6 +46,17 @@ class StoreError(UserError):
     """A record or the folder of records cannot be read or written."""
 
 
+class DamagedError(StoreError):
+    """A file of a folder of records is not what was written; `with_it` has to go where it goes."""
+
+    def __init__(self, file: str, why: str, with_it: str = "") -> None:
+        self.why = why
+        super().__init__(
+            f"{file}: {why}: restore it, or remove it{with_it}, and `bench run` does its cell"
+            " again; `bench results verify` names every damaged file"
+        )
+
+
 class DiskFullError(StoreError):
     """There is no room left on a disk: nothing more can be recorded."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.core.errors import StoreError, UnstorableError
+from bench.core.errors import DamagedError, StoreError, UnstorableError
 from bench.core.record import SCHEMA, Record
 
 _RECORD = TypeAdapter(Record)
@@ -85,7 +85,8 @@ def decode(data: bytes, what: str) -> Record:
     """Read one record file; `what` names it in errors.
 
     Raises:
-        StoreError: if it is damaged, or of a newer schema than this version knows.
+        DamagedError: if it is no record, or not what was written.
+        StoreError: if it is of a newer schema than this version knows.
     """
     body = data[91:-2]
     frame = data[:14] == _FRAME[0] and data[78:91] == _FRAME[1] and data[-2:] == _FRAME[2]
@@ -94,7 +95,7 @@ def decode(data: bytes, what: str) -> Record:
         or not data.isascii()
         or hashlib.sha256(body).hexdigest().encode("ascii") != data[14:78]
     ):
-        raise StoreError(f"{what}: damaged (its checksum does not fit)")
+        raise DamagedError(what, "damaged (its checksum does not fit)")
     try:
         record = _RECORD.validate_json(body)  # half the time of `json.loads` and `validate_python`
         if record.schema == SCHEMA:
@@ -117,4 +118,4 @@ def _of_another_schema(body: bytes, what: str) -> Record:
             plain = MIGRATIONS[step](plain)
         return _RECORD.validate_python(plain)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise StoreError(f"{what}: damaged ({type(error).__name__})") from error
+        raise DamagedError(what, f"damaged ({type(error).__name__})") from error

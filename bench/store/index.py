@@ -27,8 +27,9 @@ def write_index(store: Store) -> int:
     Raises:
         StoreError: naming the first record that cannot be read, or if it cannot be written.
     """
+    at = f"{store.folder}/records"
     with uncollected():
-        rows = [_row(decode(data, name), name, data) for name, data in store.files()]
+        rows = [_row(decode(data, f"{at}/{name}"), name, data) for name, data in store.files()]
     plain = {"schema": SCHEMA, "records": rows}
     text = json.dumps(plain, sort_keys=True, separators=(",", ":")).replace(
         '{"attempt"', '\n{"attempt"'

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.core.errors import StoreError
+from bench.core.errors import DamagedError, StoreError
 from bench.core.record import Record
 from bench.store.codec import decode
 from bench.store.files import TEMPORARY
@@ -102,6 +102,8 @@ def _record(path: Path) -> Record | Damage | None:
         return Damage(name, "left by a writer that was killed, or is writing now")
     try:
         record = decode(path.read_bytes(), name)
+    except DamagedError as error:
+        return Damage(name, error.why)
     except StoreError as error:
         return Damage(name, str(error).removeprefix(f"{name}: "))
     except OSError as error:

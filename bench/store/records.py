@@ -24,7 +24,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from bench.core.errors import StoreError
+from bench.core.errors import DamagedError, StoreError
 from bench.core.record import Record, Status
 from bench.store.codec import decode, encode
 from bench.store.files import commit, read, replace
@@ -114,7 +114,8 @@ class Store:
         name = f"{self.folder}/predictions/{record.predictions}.safetensors"
         data = read(name)
         if hashlib.sha256(data).hexdigest() != record.predictions:
-            raise StoreError(f"{name}: damaged (its digest does not fit its name)")
+            with_it = f" and the record {record.run_id[:12]}"
+            raise DamagedError(name, "damaged (its digest does not fit its name)", with_it)
         return from_bytes(data, name)
 
     def next_attempt(self, run_id: str) -> int:
