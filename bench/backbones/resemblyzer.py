@@ -36,8 +36,8 @@ class MelPower:
     def inputs(self, waves: Sequence[Wave], seconds: int) -> Batch:
         import torch
 
-        least = PART * HOP  # of one part
-        length = max(seconds * RATE, least)
+        # as much more as the last part that is kept may lack
+        length = max(seconds * RATE + round((1 - COVERAGE) * PART) * HOP, PART * HOP)
         rows = np.stack([np.pad(louder(wave), (0, length - len(wave))) for wave in waves])
         window = torch.hann_window(FFT)
         spectrum = torch.stft(
@@ -72,7 +72,7 @@ def louder(wave: Wave) -> Wave:
 
 
 def speaker_vectors(model: Any, group: Batch) -> Tensor:
-    """Vectors `(b, 256)` of length 1."""
+    """Vectors `(b, 256)` of length 1: silence fills up a last part that holds enough sound."""
     import torch
 
     frames, samples = group["input"], group["samples"]

@@ -13,6 +13,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 from bench.assets import digest_tree, resolve
 from bench.backbones import build, registry
 from bench.backbones.ctranslate2 import read_variables, whisper
+from bench.backbones.resemblyzer import HOP, PART, STEP, MelPower, network, speaker_vectors
 from bench.backbones.speech import LogMel, whisper_states
 from bench.backbones.waveforms import RATE, prepare_sounds, resampled, trimmed
 from bench.core.backbone import Weights
@@ -90,6 +91,21 @@ def test_features_depend_on_the_clip_alone(tmp_path, kind, pooling):
     alone = np.concatenate([extract(backbone, [sound], "cpu").features for sound in inputs])
     np.testing.assert_allclose(together.features, alone, atol=2e-5)
     assert together.features.std(axis=0).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "parts"), [(0.4, 1), (1.6, 1), (1.9, 1), (1.98, 2), (2.7, 2), (2.9, 3), (3.0, 3)]
+)
+def test_a_part_of_a_voice_counts_where_three_quarters_of_it_are_sound(seconds, parts):
+    torch.manual_seed(0)
+    model, front = network().eval(), MelPower()
+    wave = np.random.default_rng(0).standard_normal(round(seconds * RATE), np.float32) / 4
+    frames = front.inputs([np.pad(wave, (0, PART * HOP))], 5)["input"]  # silence, and no louder
+    with torch.inference_mode():
+        found = speaker_vectors(model, front.inputs([wave], int(np.ceil(seconds))))
+        each = [model(frames[:, at * STEP : at * STEP + PART]) for at in range(parts)]
+        wanted = torch.nn.functional.normalize(torch.stack(each).mean(dim=0))
+    np.testing.assert_allclose(found.numpy(), wanted.numpy(), atol=1e-6)
 
 
 def test_a_layer_is_another_feature_and_too_many_are_refused(tmp_path):
