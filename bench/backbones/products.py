@@ -46,21 +46,24 @@ def _layer() -> Any:
         return found
 
     class Product(torch.autograd.Function):
-        """`x W' + b` of `(..., k)`, `(n, k)` and `(n,)`, and its gradients."""
+        """`x W' + b` of `(..., k)`, `(n, k)` and `(n,)`, as rows, and its gradients.
+
+        Of more dimensions oneDNN gives a view, and what a function of one's own gives as a view may
+        not be written into, as wav2vec 2.0 does where it masks spans in training.
+        """
 
         @staticmethod
         def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             ctx.save_for_backward(x, weight)
-            return product(x, weight, bias)
+            return product(x.reshape(-1, x.shape[-1]), weight, bias)
 
         @staticmethod
         def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
             x, weight = ctx.saved_tensors
             of_x, of_weight, of_bias = ctx.needs_input_grad
-            grad = grads[0]
-            rows = grad.reshape(-1, grad.shape[-1])
+            rows = grads[0]
             return (
-                product(grad, weight.t()) if of_x else None,
+                product(rows, weight.t()).view(x.shape) if of_x else None,
                 product(rows.t(), x.reshape(-1, x.shape[-1]).t()) if of_weight else None,
                 rows.sum(dim=0) if of_bias else None,
             )
@@ -79,7 +82,7 @@ def _layer() -> Any:
                 return linear(input, self.weight, self.bias)
             if not torch.is_grad_enabled():
                 return product(input, self.weight, self.bias)
-            found: Tensor = Product.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
-            return found
+            rows: Tensor = Product.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
+            return rows.view(*input.shape[:-1], rows.shape[-1])
 
     return Linear

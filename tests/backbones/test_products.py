@@ -56,6 +56,18 @@ def test_inputs_that_are_views_and_one_weight_twice():
         close(fast, usual)
 
 
+def test_what_comes_out_may_be_written_into():
+    x = torch.randn(2, 5, 24, generator=torch.Generator().manual_seed(1))
+    found = []
+    for layer in layers():
+        out = layer(x)
+        out[:, 1:3] = 0.5  # as a model does that masks spans in training
+        out.square().sum().backward()
+        found.append((out, *(p.grad for p in layer.parameters())))
+    for usual, fast in zip(*found, strict=True):
+        close(fast, usual)
+
+
 def test_what_does_not_learn_has_no_gradient():
     _, layer = layers()
     layer.weight.requires_grad_(False)
