@@ -33,6 +33,11 @@ Batch = dict[str, Any]
 class Front(Protocol):
     """From waveforms of one window to a model's input, and back to which frames hold sound."""
 
+    @property
+    def padded(self) -> bool:
+        """Whether waveforms are filled up with silence; else those of one call are as long."""
+        ...
+
     def inputs(self, waves: Sequence[Wave], seconds: int) -> Batch:
         """The model's input of waveforms, each of at most so many seconds, padded to that."""
         ...
@@ -68,26 +73,31 @@ class AudioEncoder:
     ) -> Batch:
         """By window: the model's input and the frames that hold sound, and the items' order.
 
+        Where nothing is padded, clips of as many samples are a window.
         `again`: these items will come again, and what is made of them is kept where it has room.
         """
         import torch
 
         windows = prepared.lengths[indices]
+        if not self._front.padded:
+            windows = np.array([len(prepared.waves[i]) for i in indices])
         batch: Batch = {}
         order: list[NDArray[np.int64]] = []
-        for seconds in np.unique(windows)[::-1]:
-            rows = np.flatnonzero(windows == seconds)
-            batch[str(seconds)] = self._group(prepared, indices[rows], int(seconds), again=again)
+        for window in np.unique(windows)[::-1]:
+            rows = np.flatnonzero(windows == window)
+            batch[str(window)] = self._group(prepared, indices[rows], again=again)
             order.append(rows)
         batch["order"] = torch.from_numpy(np.argsort(np.concatenate(order), kind="stable"))
         return batch
 
-    def _group(
-        self, prepared: PreparedSounds, items: NDArray[np.int64], seconds: int, *, again: bool
-    ) -> Batch:
+    def _group(self, prepared: PreparedSounds, items: NDArray[np.int64], *, again: bool) -> Batch:
         import torch
 
+        seconds = int(prepared.lengths[items[0]])
+
         def made(waves: list[Wave]) -> Batch:
+            if not self._front.padded:
+                return self._front.inputs(waves, seconds)
             frames = [max(1, self._front.frames(len(wave))) for wave in waves]
             return {**self._front.inputs(waves, seconds), "frames": torch.tensor(frames)}
 
@@ -115,8 +125,10 @@ class AudioEncoder:
                 continue
             states = self._states(model, _cast(group, self._dtype)).float()
             if self.spec.pooling is not Pooling.NONE:
-                places = torch.arange(states.shape[1], device=states.device)
-                mask = (places[None, :] < group["frames"][:, None]).to(torch.int64)
+                mask = None
+                if "frames" in group:
+                    places = torch.arange(states.shape[1], device=states.device)
+                    mask = (places[None, :] < group["frames"][:, None]).to(torch.int64)
                 states = pool(states, mask, self.spec.pooling)
             parts.append(states)
         return torch.cat(parts)[batch["order"]]

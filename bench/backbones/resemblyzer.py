@@ -33,6 +33,8 @@ LOUDNESS = -30.0
 class MelPower:
     """Power in 40 mel bands, 100 frames a second (not its logarithm)."""
 
+    padded = True
+
     def inputs(self, waves: Sequence[Wave], seconds: int) -> Batch:
         import torch
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class LogMel:
 
     bins: int = 80
     frames_a_second: int = FRAMES_A_SECOND
+    padded: bool = True
 
     def inputs(self, waves: Sequence[Wave], seconds: int) -> Batch:
         extractor = _mel_extractor(self.bins, seconds)
@@ -57,27 +59,45 @@ def _mel_extractor(bins: int, seconds: int) -> Any:
     return WhisperFeatureExtractor(feature_size=bins, sampling_rate=RATE, chunk_length=seconds)
 
 
+MASKING = frozenset({"hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm"})
+"""transformers' kinds of models that leave out, in every step over frames, what a mask says is
+silence. In the convolutions of others (Conformer, data2vec, SEW) it reaches the last frames."""
+
+
+def takes_padding(config: Any, extractor: Any) -> bool:
+    """Whether silence behind a clip, with a mask that says so, leaves a model's states as they are.
+
+    A group norm is by the statistics of all frames, and adapters know no mask.
+    """
+    if config.model_type not in MASKING or not extractor.return_attention_mask:
+        return False
+    return config.feat_extract_norm != "group" and not getattr(config, "add_adapter", False)
+
+
 @dataclass(frozen=True, slots=True)
 class RawWaves:
     """Waveforms as they are, normalised where the model's own extractor says so.
 
-    `count` is the model's own count of frames; `masked`: it was trained with a mask.
+    `count` is the model's own count of frames; `padded`: see `takes_padding`. Else clips come as
+    they are, but that one of fewer than `least` samples, too few for a frame, is filled up to that.
     """
 
     normalised: bool
-    masked: bool
+    padded: bool
     count: Callable[[int], int]
+    least: int = 1
 
     def inputs(self, waves: Sequence[Wave], seconds: int) -> Batch:
         import torch
 
-        values = np.zeros((len(waves), seconds * RATE), dtype=np.float32)
+        size = seconds * RATE if self.padded else max(self.least, *map(len, waves))
+        values = np.zeros((len(waves), size), dtype=np.float32)
         mask = np.zeros(values.shape, dtype=np.int64)
         for row, wave in enumerate(waves):
             ready = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7) if self.normalised else wave
             values[row, : len(wave)], mask[row, : len(wave)] = ready, 1
         batch = {"input": torch.from_numpy(values)}
-        return {**batch, "mask": torch.from_numpy(mask)} if self.masked else batch
+        return {**batch, "mask": torch.from_numpy(mask)} if self.padded else batch
 
     def frames(self, samples: int) -> int:
         return self.count(samples)
@@ -103,10 +123,31 @@ def whisper_states(encoder: Any, group: Batch, layer: int | None = None) -> Tens
 
 def wave_states(model: Any, group: Batch, layer: int | None = None) -> Tensor:
     """States `(b, f, d)` of a model of raw waveforms; `layer`: after so many blocks."""
-    mask = {"attention_mask": group["mask"]} if "mask" in group else {}
+    more = {"attention_mask": group["mask"]} if "mask" in group else _unmasked(model, group)
     if layer is None:
-        return model(group["input"], **mask).last_hidden_state
-    return model(group["input"], **mask, output_hidden_states=True).hidden_states[layer]
+        return model(group["input"], **more).last_hidden_state
+    return model(group["input"], **more, output_hidden_states=True).hidden_states[layer]
+
+
+def frames_of(model: Any, samples: int) -> int:
+    """A model's own count of the frames of so many samples, before its adapter if it has one."""
+    how = {"add_adapter": False} if getattr(model.config, "add_adapter", False) else {}
+    return int(model._get_feat_extract_output_lengths(samples, **how))  # noqa: SLF001
+
+
+def _unmasked(model: Any, group: Batch) -> Batch:
+    """What keeps a model in training from masking spans (SpecAugment) in clips that are shorter
+    than one: it fails on them."""
+    import torch
+
+    if not model.training or getattr(model.config, "mask_time_prob", 0.0) <= 0:
+        return {}
+    waves = group["input"]
+    frames = frames_of(model, waves.shape[1])
+    if frames >= int(model.config.mask_time_length):
+        return {}
+    shape = (len(waves), frames)
+    return {"mask_time_indices": torch.zeros(shape, dtype=torch.bool, device=waves.device)}
 
 
 def whisper_encoder(spec: BackboneSpec, model: Any, device: str, precision: Precision) -> Backbone:
@@ -199,12 +240,11 @@ class SpeechPlugin:
                 f"backbone {self.spec.name!r} is a {model.config.model_type}: Whisper and models "
                 "of raw waveforms (wav2vec 2.0, HuBERT, WavLM) are read"
             )
-
-        def count(samples: int) -> int:
-            return int(model._get_feat_extract_output_lengths(samples))  # noqa: SLF001
-
-        front = RawWaves(bool(extractor.do_normalize), bool(extractor.return_attention_mask), count)
         states = at_layer(wave_states, self.spec, int(model.config.num_hidden_layers))
+        padded = takes_padding(model.config, extractor)
+        count = partial(frames_of, model)
+        least = bisect_left(range(RATE), getattr(model.config, "squeeze_factor", 1), key=count)
+        front = RawWaves(bool(extractor.do_normalize), padded, count, least)
         spec = widened(self.spec, int(model.config.hidden_size))
         return AudioEncoder(spec, model.to(device).eval(), front, states, torch_dtype(precision))
 

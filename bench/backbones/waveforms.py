@@ -1,7 +1,8 @@
 """From sounds to waveforms of one rate: resampled, trimmed where asked, in windows of seconds.
 
 A clip is padded with silence to whole seconds, whatever else is in its batch, so that its features
-depend on nothing but itself. Beyond the longest window a backbone takes, the end is cut off.
+depend on nothing but itself; it is not where a model would hear that silence. Beyond the longest
+window a backbone takes, the end is cut off.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Wave = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class PreparedSounds:
-    """Waveforms at `RATE`; the unit of a length is a second of window.
+    """Waveforms at `RATE`; the unit of a length is a second, begun or whole.
 
     `kept` holds what a front made of items, by position, for whoever asks for them again and again
     (training does, extraction does not).

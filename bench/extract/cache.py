@@ -29,7 +29,8 @@ EXTRACTION_VERSION = 6
 seeded by the content of their assets; 3: BERT-like encoders packed and fused, which changes last
 digits; 4: attention and norms in compiled loops, which in bfloat16 round at other places;
 5: GELU, too, on processors with AVX2 alone; 6: residuals inside products on CUDA; the patches of
-vision models by their number, and CLIP's last norm; the last part of a voice)."""
+vision models by their number, and CLIP's last norm; the last part of a voice, and no silence
+behind a clip that its model would hear)."""
 
 _TENSORS = frozenset({"digests", "features", "facts"})
 

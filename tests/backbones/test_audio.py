@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+from transformers import AutoConfig, AutoModel, Wav2Vec2FeatureExtractor
 
 from bench.assets import digest_tree, resolve
 from bench.backbones import build, registry
@@ -34,15 +34,15 @@ def loaded(folder: Path, **settings):
     return plugin.load("cpu", Precision.FP32, [])
 
 
-def save_wav2vec2(folder: Path, norm: str = "group") -> Path:
+def save_waves(folder: Path, norm: str = "group", kind: str = "wav2vec2", **changes) -> Path:
     torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+    config = AutoConfig.for_model(
+        kind, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
         conv_dim=(16, 16, 16), conv_stride=(5, 8, 8), conv_kernel=(10, 8, 8),
         num_feat_extract_layers=3, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2,
-        feat_extract_norm=norm,
+        feat_extract_norm=norm, **changes,
     )  # fmt: skip
-    Wav2Vec2Model(config).save_pretrained(folder)
+    AutoModel.from_config(config).save_pretrained(folder)
     extractor = Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer")
     extractor.save_pretrained(folder)
     return folder
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_named(file, tmp_path):
 @pytest.mark.parametrize("pooling", ["mean", "max", "stats"])
 def test_features_depend_on_the_clip_alone(tmp_path, kind, pooling):
     folder = tmp_path / "model"
-    save_whisper(folder) if kind == "whisper" else save_wav2vec2(folder, kind)
+    save_whisper(folder) if kind == "whisper" else save_waves(folder, kind)
     backbone = loaded(folder, pooling=pooling)
     inputs = [*SOUNDS, LONG]
     together = extract(backbone, inputs, "cpu")
@@ -118,6 +118,65 @@ def test_a_layer_is_another_feature_and_too_many_are_refused(tmp_path):
         loaded(folder, layer=3)
     with pytest.raises(UserError, match="layer cannot be set of it"):
         build(BackboneEntry(name="minilm-l6", layer=2), tmp_path, {})
+
+
+def by_itself(folder: Path, sound: Sound, layer: int | None = None) -> np.ndarray:
+    """The mean of what the library's own model makes of one clip."""
+    model = AutoModel.from_pretrained(folder).eval()
+    extractor = Wav2Vec2FeatureExtractor.from_pretrained(folder)
+    made = extractor(resampled(sound), sampling_rate=RATE, return_tensors="pt")
+    with torch.inference_mode():
+        found = model(made["input_values"], output_hidden_states=True)
+    states = found.last_hidden_state if layer is None else found.hidden_states[layer]
+    return states[0].mean(dim=0).numpy()
+
+
+NOISE = np.random.default_rng(1).standard_normal(30_000, np.float32) / 10
+
+
+ADAPTED = {"add_adapter": True, "num_adapter_layers": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "norm", "changes"),
+    [
+        ("wav2vec2", "group", {}),
+        ("hubert", "group", {}),
+        ("wavlm", "group", {}),
+        ("wav2vec2", "layer", {}),
+        ("wav2vec2", "layer", ADAPTED),
+        ("wav2vec2-conformer", "layer", {}),
+        ("sew", "layer", {"squeeze_factor": 2}),
+    ],
+)
+@pytest.mark.parametrize("layer", [None, 1])
+def test_a_clip_is_heard_as_if_no_silence_were_behind_it(tmp_path, kind, norm, changes, layer):
+    folder = save_waves(tmp_path / "model", norm, kind, **changes)
+    sounds = [Sound(NOISE[at:end], RATE) for at, end in ((0, 8_400), (9, 29_000), (99, 8_499))]
+    how = {} if layer is None else {"layer": layer}
+    found = extract(loaded(folder, **how), [*sounds, Sound(NOISE[:50], RATE)], "cpu")
+    assert found.lengths.tolist() == [1, 2, 1, 1]
+    assert found.batches == 1
+    wanted = [by_itself(folder, sound, layer) for sound in sounds]
+    np.testing.assert_allclose(found.features[:3], wanted, atol=2e-5)
+    assert np.isfinite(found.features[3]).all()  # too short for the library itself
+
+
+def test_clips_of_as_many_samples_are_computed_together(tmp_path):
+    backbone = loaded(save_waves(tmp_path / "model"))
+    sounds = [Sound(NOISE[at : at + size], RATE) for at, size in enumerate([900, 901, 900, 5_000])]
+    batch = backbone.collate(backbone.prepare(sounds), np.arange(4))
+    shapes = {name: tuple(of["input"].shape) for name, of in batch.items() if name != "order"}
+    assert shapes == {"5000": (1, 5_000), "901": (1, 901), "900": (2, 900)}
+
+
+def test_clips_that_are_shorter_than_a_masked_span_are_learned_from(tmp_path):
+    trainable = loaded(save_waves(tmp_path / "model")).trainable()
+    sounds = [Sound(NOISE[:size], RATE) for size in (1_600, 1_600, 16_000)]  # 4 frames, and 49
+    network, batch = trainable.network.train(), trainable.prepare(sounds)
+    found = network(trainable.collate(batch, np.arange(3)))
+    found.sum().backward()
+    assert torch.isfinite(found).all()
 
 
 def test_a_long_clip_loses_its_end_and_says_so(tmp_path):
