@@ -151,7 +151,16 @@ def _unmasked(model: Any, group: Batch) -> Batch:
 
 
 def whisper_encoder(spec: BackboneSpec, model: Any, device: str, precision: Precision) -> Backbone:
-    """An encoder out of transformers' WhisperModel, whose decoder is left behind."""
+    """An encoder out of transformers' WhisperModel, whose decoder is left behind.
+
+    Raises:
+        UserError: if clips may be longer than its positions.
+    """
+    most = int(model.config.max_source_positions) // FRAMES_A_SECOND
+    if spec.max_length > most:
+        raise UserError(
+            f"backbone {spec.name!r}: max_length = {spec.max_length}, but it hears {most} seconds"
+        )
     dtype, encoder = torch_dtype(precision), model.get_encoder()
     states = at_layer(whisper_states, spec, len(encoder.layers))
     spec = widened(spec, int(model.config.d_model))
@@ -235,7 +244,8 @@ class SpeechPlugin:
         model = load_model(self.spec, folder, precision)
         if model.config.model_type == "whisper":
             return whisper_encoder(self.spec, model, device, precision)
-        if not hasattr(model, "_get_feat_extract_output_lengths"):
+        reads = model.main_input_name == "input_values" and not model.config.is_encoder_decoder
+        if not reads or not hasattr(model, "_get_feat_extract_output_lengths"):
             raise UserError(
                 f"backbone {self.spec.name!r} is a {model.config.model_type}: Whisper and models "
                 "of raw waveforms (wav2vec 2.0, HuBERT, WavLM) are read"

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModel, Wav2Vec2FeatureExtractor
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    SeamlessM4TFeatureExtractor,
+    Wav2Vec2BertConfig,
+    Wav2Vec2BertModel,
+    Wav2Vec2FeatureExtractor,
+)
 
 from bench.assets import digest_tree, resolve
 from bench.backbones import build, registry
@@ -177,6 +184,22 @@ def test_clips_that_are_shorter_than_a_masked_span_are_learned_from(tmp_path):
     found = network(trainable.collate(batch, np.arange(3)))
     found.sum().backward()
     assert torch.isfinite(found).all()
+
+
+def test_longer_clips_than_whisper_has_positions_for_are_refused(tmp_path):
+    folder = save_whisper(tmp_path / "model")
+    with pytest.raises(UserError, match="max_length = 31, but it hears 30 seconds"):
+        loaded(folder, max_length=31)
+    assert loaded(folder, max_length=30).spec.max_length == 30
+
+
+def test_a_model_of_spectrograms_is_refused(tmp_path):
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Wav2Vec2BertConfig(**small, intermediate_size=32, feature_projection_input_dim=160)
+    Wav2Vec2BertModel(config).save_pretrained(tmp_path / "model")
+    SeamlessM4TFeatureExtractor().save_pretrained(tmp_path / "model")
+    with pytest.raises(UserError, match="is a wav2vec2-bert: Whisper and models of raw waveforms"):
+        loaded(tmp_path / "model")
 
 
 def test_a_long_clip_loses_its_end_and_says_so(tmp_path):
