@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from bench.backbones.audio import LONGEST_SECONDS
 from bench.backbones.speech import LogMel, whisper_states
 from bench.backbones.waveforms import RATE, PreparedSounds, prepare_sounds
+from bench.core.backbone import Transcripts
 from bench.core.errors import NotApplicableError
 from bench.core.task import Input
 
-MOST_TOKENS = 200
-"""Of one transcript."""
 AT_ONCE = 8
 """Clips that are decoded together."""
 
@@ -39,6 +38,11 @@ class Words:
     never_first: tuple[int, ...] = ()
     languages: Mapping[str, int] = field(default_factory=dict)
     then: tuple[int, ...] = ()
+
+    @property
+    def begin(self) -> int:
+        """Tokens before a transcript."""
+        return len(self.start) + (1 + len(self.then) if self.languages else 0)
 
     def ids(self, text: str) -> list[int]:
         """A transcript as it is learned: what comes after its beginning, with its end."""
@@ -66,6 +70,7 @@ class WhisperTranscriber:
         self.network, self.words, self.window, self.language = model, words, window, language
         self._front = LogMel(int(model.config.num_mel_bins))
         self._device = next(model.parameters()).device
+        self._positions = int(model.config.max_target_positions)
 
     def fresh(self, window: int | None) -> WhisperTranscriber:
         """A copy to be trained, with windows of its own."""
@@ -86,22 +91,27 @@ class WhisperTranscriber:
     def prepare(self, inputs: Sequence[Input]) -> PreparedSounds:
         return prepare_sounds(inputs, LONGEST_SECONDS)
 
-    def transcribe(self, inputs: Sequence[Input]) -> tuple[str, ...]:
+    def transcribe(self, inputs: Sequence[Input]) -> Transcripts:
         """The most likely next token, again and again, of each sound (greedy decoding)."""
         import torch
 
         prepared = self.prepare(inputs)
-        found = [""] * len(inputs)
+        found, cut = [""] * len(inputs), 0
         windows = np.full_like(prepared.lengths, self.window) if self.window else prepared.lengths
         with torch.inference_mode():
             for seconds in np.unique(windows):
                 rows = np.flatnonzero(windows == seconds)
                 for start in range(0, len(rows), AT_ONCE):
                     some = rows[start : start + AT_ONCE]
-                    said = self._decode(self._states(prepared, some, int(seconds)))
+                    said, endless = self._decode(self._states(prepared, some, int(seconds)))
+                    cut += endless
                     for row, text in zip(some, said, strict=True):
                         found[row] = text
-        return tuple(found)
+        return Transcripts(tuple(found), int(prepared.truncated.sum()), cut)
+
+    def beyond(self, texts: Sequence[str]) -> int:
+        room = self._positions - self.words.begin
+        return sum(len(self.words.ids(text)) > room for text in texts)
 
     def loss(
         self,
@@ -116,7 +126,7 @@ class WhisperTranscriber:
         seconds = self.window or int(prepared.lengths[batch].max())
         states = self._states(prepared, part, seconds)
         begun = self._begun(states)
-        room = MOST_TOKENS - len(begun[0])
+        room = self._positions - len(begun[0])
         learned = {i: self.words.ids(texts[i])[:room] for i in batch.tolist()}
         rows = [[*begin, *learned[i]] for begin, i in zip(begun, part.tolist(), strict=True)]
         tokens, of = (sum(len(learned[i]) for i in some.tolist()) for some in (part, batch))
@@ -157,7 +167,8 @@ class WhisperTranscriber:
             scores = self.network.proj_out(out.last_hidden_state[:, -1])[:, ids]
         return [[*words.start, ids[i], *words.then] for i in scores.argmax(dim=1).tolist()]
 
-    def _decode(self, states: Tensor) -> list[str]:
+    def _decode(self, states: Tensor) -> tuple[list[str], int]:
+        """Transcripts, and how many of them have no end within the decoder's positions."""
         import torch
 
         count = len(states)
@@ -165,7 +176,7 @@ class WhisperTranscriber:
         done = torch.zeros(count, dtype=torch.bool, device=self._device)
         said: list[list[int]] = [[] for _ in range(count)]
         past = None
-        for step in range(MOST_TOKENS):
+        for step in range(self._positions - self.words.begin):
             out = self.network.model.decoder(
                 input_ids=now, encoder_hidden_states=states, past_key_values=past, use_cache=True
             )
@@ -181,4 +192,5 @@ class WhisperTranscriber:
             if bool(done.all()):
                 break
             now = chosen[:, None]
-        return [self.words.tokenizer.decode(ids, skip_special_tokens=True) for ids in said]
+        texts = [self.words.tokenizer.decode(ids, skip_special_tokens=True) for ids in said]
+        return texts, int((~done).sum())

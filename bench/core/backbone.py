@@ -164,6 +164,19 @@ class LanguageModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Transcripts:
+    """What was written down of `n` sounds, and of how many of them not all.
+
+    `sounds_cut` were longer than the model hears, `texts_cut` had no end after as many tokens as
+    the model has positions.
+    """
+
+    texts: tuple[str, ...]
+    sounds_cut: int
+    texts_cut: int
+
+
 class Transcriber(Protocol):
     """A backbone that writes down what it hears. `network` is all of it, encoder and decoder;
     `window` the seconds that clips are padded to, None for whole seconds of their own."""
@@ -187,8 +200,12 @@ class Transcriber(Protocol):
         """Resample `n` sounds, in order."""
         ...
 
-    def transcribe(self, inputs: Sequence[Input]) -> tuple[str, ...]:
+    def transcribe(self, inputs: Sequence[Input]) -> Transcripts:
         """What is said in each of `inputs` `(n,)`."""
+        ...
+
+    def beyond(self, texts: Sequence[str]) -> int:
+        """How many of `texts` are longer than the model's positions: `loss` leaves their end."""
         ...
 
     def loss(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from bench.core.method import (
     Needs,
     Parameter,
     Parameters,
+    Scalar,
     Size,
 )
 from bench.core.predictions import Predictions, TextPredictions
@@ -64,19 +65,29 @@ FINETUNE = MethodSpec(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A speech model that is ready."""
+    """A speech model that is ready.
+
+    It tells how many of the sounds that it wrote down last were longer than it hears, and how many
+    transcripts than it has positions: both lack their end.
+    """
 
     model: Transcriber
     trained: int = 0
+    told: dict[str, Scalar] = field(default_factory=dict)
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:  # noqa: ARG002
         raise NotApplicableError("it writes transcripts, and knows no classes")
 
     def transcribe(self, inputs: Sequence[Input]) -> TextPredictions:
-        return TextPredictions(self.model.transcribe(inputs))
+        said = self.model.transcribe(inputs)
+        self.told.update(sounds_cut=said.sounds_cut, transcripts_cut=said.texts_cut)
+        return TextPredictions(said.texts)
 
     def size(self) -> Size:
         return Size(self.trained, 4 * self.trained)
+
+    def facts(self) -> dict[str, Scalar]:
+        return self.told
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +151,11 @@ class FinetuneTranscribe:
             context,
         )  # fmt: skip
         count = int(np.sum([p.numel() for p in weights]))
-        return Written(model, count)
+        told: dict[str, Scalar] = {
+            "training_sounds_cut": int(prepared.truncated.sum()),
+            "training_transcripts_cut": model.beyond(texts),
+        }
+        return Written(model, count, told)
 
 
 def refuse_what_is_not_looked_at(parameters: Parameters) -> None:

@@ -33,14 +33,9 @@ def transcriber(tmp_path_factory):
     heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 64}
     config = WhisperConfig(d_model=32, vocab_size=count, init_std=0.1, **layers, **heads,
                            decoder_start_token_id=2, bos_token_id=2, eos_token_id=3,
-                           pad_token_id=3)  # fmt: skip
+                           pad_token_id=3, max_target_positions=9)  # fmt: skip
     model = WhisperForConditionalGeneration(config).eval()
     return WhisperTranscriber(model, Words(tokenizer, (2,), 3), window=1)
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch):
-    monkeypatch.setattr("bench.backbones.transcriber.MOST_TOKENS", 8)
 
 
 class Context:
@@ -87,6 +82,55 @@ def test_untrained_it_says_something_of_everything(transcriber):
     said = fitted.transcribe(split(0, 3).inputs)
     said.check(9, 3)
     assert fitted.size().trained == 0
+
+
+def test_a_transcript_may_have_as_many_tokens_as_the_decoder_has_positions(tmp_path):
+    count = save_tokenizer(tmp_path, list(NAMES))
+    torch.manual_seed(0)
+    layers = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16}
+    heads = {"encoder_attention_heads": 1, "decoder_attention_heads": 1, "decoder_ffn_dim": 16}
+    config = WhisperConfig(d_model=16, vocab_size=count, max_target_positions=230, **layers,
+                           **heads, decoder_start_token_id=2, bos_token_id=2, eos_token_id=3,
+                           pad_token_id=3)  # fmt: skip
+    model = WhisperForConditionalGeneration(config).eval()
+    words = Words(PreTrainedTokenizerFast.from_pretrained(tmp_path), (2,), 3, never=(3,))
+    endless, sounds = WhisperTranscriber(model, words, window=1), split(0, 1).inputs
+    assert endless.beyond(["rising " * 228, "rising " * 229]) == 1
+    prepared, one = endless.prepare(sounds), np.arange(1)
+    losses = [float(endless.loss(prepared, one, ["rising " * n]).detach()) for n in (228, 229, 300)]
+    assert losses[0] != losses[1] == losses[2]  # the end of the first is learned, and no other
+    decoder = model.get_decoder()
+    decoder.forward = counted = Counted(decoder.forward)
+    said = endless.transcribe(sounds)
+    assert (said.sounds_cut, said.texts_cut) == (0, 3)
+    assert counted.tokens == 229  # and the one that it begins with
+
+
+class Counted:
+    """A decoder's forward pass, and how many tokens it was given."""
+
+    def __init__(self, forward):
+        self.forward, self.tokens = forward, 0
+
+    def __call__(self, **given):
+        self.tokens += given["input_ids"].shape[1]
+        return self.forward(**given)
+
+
+def test_what_is_cut_is_told(transcriber):
+    method, parts = registry()["finetune-transcribe"], split(0, 2)
+    long = Split([Sound(np.resize(parts.inputs[0].samples, 31 * RATE), RATE), *parts.inputs[1:]],
+                 parts.targets)  # fmt: skip
+    context = Context(transcriber)
+    context.class_names = ("falling", "rising", "steady " * 9)
+    parameters = {**method.spec.defaults, "least_steps": 1, "epochs": 1}
+    fitted = method.fit(parameters, long, None, context)
+    assert fitted.facts() == {"training_sounds_cut": 1, "training_transcripts_cut": 2}
+    fitted.transcribe(long.inputs)
+    assert fitted.facts()["sounds_cut"] == 1
+    fitted.transcribe(parts.inputs)
+    assert fitted.facts()["sounds_cut"] == 0
+    assert isinstance(fitted.facts()["transcripts_cut"], int)
 
 
 @pytest.mark.parametrize("what", ["decoder", "bias", "norm"])
