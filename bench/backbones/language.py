@@ -23,6 +23,11 @@ LONGEST = 1024
 """Tokens of a prompt with its ending where neither the suite nor the model says."""
 
 
+BEFORE = ":"
+"""What an ending is tokenised behind, as it stands behind a prompt: by itself, some tokenizers (of
+SentencePiece) begin it with the sign of a space more than the text has."""
+
+
 class CausalModel:
     """See `bench.core.backbone.LanguageModel`."""
 
@@ -43,7 +48,7 @@ class CausalModel:
     def scores(self, prompts: Sequence[str], endings: Sequence[str]) -> Any:
         import torch
 
-        tails = [self._ids(ending) for ending in endings]
+        tails = [self._tail(ending) for ending in endings]
         if not all(tails):
             raise NotApplicableError("an ending without a token has no likelihood")
         room = self._longest - max(map(len, tails))
@@ -59,6 +64,12 @@ class CausalModel:
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _tail(self, ending: str) -> list[int]:
+        """Ids of an ending behind a prompt."""
+        before, whole = self._ids(BEFORE), self._ids(BEFORE + ending)
+        apart = whole[: len(before)] == before  # no token reaches from one into the other
+        return (whole[len(before) :] if apart else []) or self._ids(ending)
 
     def _of_one(self, start: list[int], tails: Sequence[list[int]]) -> Any:
         """Sums of log likelihoods `(e,)`: the prompt is computed once, its endings as a batch."""
