@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ CAUSAL = ("ForCausalLM", "LMHeadModel")
 """How transformers' names of decoder language models end."""
 LONGEST = 1024
 """Tokens of a prompt with its ending where neither the suite nor the model says."""
+MOST = 8192
+"""The same where the model has more positions and the suite does not say (`max_length`): keys and
+values of a prompt are held once for every class, 128 KiB a token in Llama 3.1 8B."""
 
 
 BEFORE = ":"
@@ -34,6 +38,8 @@ class CausalModel:
     def __init__(self, network: Any, tokenizer: Any, longest: int) -> None:
         self.network, self._tokenizer, self._longest = network, tokenizer, longest
         self._device = next(network.parameters()).device
+        known = signature(network.forward).parameters  # some have no scores but those of all tokens
+        self._last = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
 
     def fresh(self) -> LanguageModel:
         return CausalModel(copy.deepcopy(self.network).float(), self._tokenizer, self._longest)
@@ -45,13 +51,19 @@ class CausalModel:
             found: NDArray[np.float64] = self.scores(prompts, endings).cpu().numpy()
         return found
 
+    def room(self, endings: Sequence[str]) -> int:
+        longest = max(map(len, self._tails(endings)))
+        if longest >= self._longest:
+            raise NotApplicableError(f"an ending of {longest} tokens leaves no room for a prompt")
+        return self._longest - longest
+
+    def tokens(self, prompt: str) -> int:
+        return len(self._whole(prompt))
+
     def scores(self, prompts: Sequence[str], endings: Sequence[str]) -> Any:
         import torch
 
-        tails = [self._tail(ending) for ending in endings]
-        if not all(tails):
-            raise NotApplicableError("an ending without a token has no likelihood")
-        room = self._longest - max(map(len, tails))
+        tails, room = self._tails(endings), self.room(endings)
         rows = [self._of_one(self._start(prompt, room), tails) for prompt in prompts]
         if not rows:
             return torch.zeros((0, len(endings)), dtype=torch.float64, device=self._device)
@@ -59,8 +71,16 @@ class CausalModel:
 
     def _start(self, prompt: str, room: int) -> list[int]:
         """Ids of a prompt; one that is too long loses its beginning."""
-        ids = self._tokenizer(prompt)["input_ids"] or [self._tokenizer.eos_token_id or 0]
-        return list(ids[-room:])
+        return self._whole(prompt)[-room:]
+
+    def _whole(self, prompt: str) -> list[int]:
+        return list(self._tokenizer(prompt)["input_ids"] or [self._tokenizer.eos_token_id or 0])
+
+    def _tails(self, endings: Sequence[str]) -> list[list[int]]:
+        found = [self._tail(ending) for ending in endings]
+        if not all(found):
+            raise NotApplicableError("an ending without a token has no likelihood")
+        return found
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -76,7 +96,7 @@ class CausalModel:
         import torch
 
         prompt = torch.tensor([start], device=self._device)
-        said = self.network(prompt, use_cache=True)
+        said = self.network(prompt, use_cache=True, **self._last)
         first = said.logits[0, -1].double().log_softmax(dim=-1)
         total = first[torch.tensor([tail[0] for tail in tails], device=self._device)]
         longest = max(map(len, tails))
@@ -121,9 +141,13 @@ def load_language_model(
         model = AutoModelForCausalLM.from_pretrained(
             str(folder), trust_remote_code=False, use_safetensors=True, dtype=dtype
         )
-    positions = getattr(config, "max_position_embeddings", None) or LONGEST
-    return CausalModel(
-        speed_up(model).to(device).eval(),
-        tokenizer,
-        min(int(positions), spec.max_length or LONGEST),
-    )
+    model = speed_up(model).to(device).eval()
+    return CausalModel(model, tokenizer, longest_of(spec, config))
+
+
+def longest_of(spec: BackboneSpec, config: Any) -> int:
+    """Tokens of a prompt with its ending: what the model has positions for, and the suite says."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if spec.max_length:
+        return min(spec.max_length, int(positions or spec.max_length))
+    return min(int(positions or LONGEST), MOST)

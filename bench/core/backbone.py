@@ -147,6 +147,19 @@ class LanguageModel(Protocol):
         """A copy in float32, to be trained; this one stays as it is."""
         ...
 
+    def room(self, endings: Sequence[str]) -> int:
+        """Tokens that a prompt may have with any of `endings` after it; of a longer one the
+        beginning is left out.
+
+        Raises:
+            NotApplicableError: if an ending is empty, or has as many as the model takes in all.
+        """
+        ...
+
+    def tokens(self, prompt: str) -> int:
+        """How many a prompt has."""
+        ...
+
     def scores(self, prompts: Sequence[str], endings: Sequence[str]) -> Any:
         """What `likelihoods` says, as a tensor `(p, e)` float64 with gradients where there are any.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from bench.core.method import (
     Needs,
     Parameter,
     Parameters,
+    Scalar,
     Size,
 )
 from bench.core.predictions import ClassPredictions, Predictions, softmax
@@ -47,27 +50,74 @@ SPEC = MethodSpec(
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt, how many examples it shows, and whether something was left out of it: examples, or
+    where even the text is too long for the model, by that, the beginning."""
+
+    prompt: str
+    examples: int
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What stands before a text: the instruction, and examples with their classes."""
+
+    instruction: str
+    examples: tuple[str, ...]
+
+    def before(self, text: str, count: int) -> str:
+        """A text behind the instruction and the last `count` of the examples."""
+        parts = [self.instruction] if self.instruction else []
+        parts += self.examples[len(self.examples) - count :]
+        return "".join(f"{part}\n\n" for part in parts) + text
+
+    def fitted(self, text: str, model: LanguageModel, room: int) -> Asked:
+        """A text behind as many of the examples as there are tokens for."""
+        count = len(self.examples)
+        whole = self.before(text, count)
+        if model.tokens(whole) <= room:
+            return Asked(whole, count, cut=False)
+        fit = bisect_right(range(count), room, key=lambda n: model.tokens(self.before(text, n)))
+        return Asked(self.before(text, max(fit - 1, 0)), max(fit - 1, 0), cut=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Prompted:
-    """A context with examples, and the classes' names `(k,)` as they would go on."""
+    """A context with examples, and the classes' names `(k,)` as they would go on.
+
+    It tells how many examples stood before the texts that it was asked of last, on average, and
+    what share of these prompts had room for less than all there is.
+    """
 
     model: LanguageModel
-    before: str
+    shown: Shown
     template: str
     endings: tuple[str, ...]
     by_length: bool
+    told: dict[str, Scalar] = field(default_factory=dict)
 
     def predict(self, inputs: Sequence[Input]) -> Predictions:
-        prompts = [self.before + self.template.replace("{}", str(text)) for text in inputs]
-        scores = self.model.likelihoods(prompts, self.endings)
+        texts = [self.template.replace("{}", str(text)) for text in inputs]
+        room = self.model.room(self.endings)
+        asked = [self.shown.fitted(text, self.model, room) for text in texts]
+        if asked:
+            self.told["examples_shown"] = float(np.mean([one.examples for one in asked]))
+            self.told["prompts_cut"] = float(np.mean([one.cut for one in asked]))
+        scores = self.model.likelihoods([one.prompt for one in asked], self.endings)
         by = divisors(self.endings, by_length=self.by_length)
         return ClassPredictions(softmax(scores / by).astype(np.float32))
 
     def size(self) -> Size:
-        return Size(0, len(self.before.encode("utf-8")))
+        return Size(0, len(self.shown.before("", len(self.shown.examples)).encode("utf-8")))
+
+    def facts(self) -> dict[str, Scalar]:
+        return self.told
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What stands before each text, as UTF-8."""
-        return {"before": np.frombuffer(self.before.encode("utf-8"), dtype=np.uint8)}
+        """The examples, as a list in JSON; the instruction is a parameter."""
+        examples = json.dumps(self.shown.examples).encode("utf-8")
+        return {"examples": np.frombuffer(examples, dtype=np.uint8)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +129,8 @@ class Prompt:
     def restore(
         self, state: Mapping[str, NDArray[Any]], parameters: Parameters, context: Context
     ) -> Fitted:
-        before = state["before"].tobytes().decode("utf-8")
-        by_length = parameters["normalise"] == "length"
-        model, template = context.language_model(), str(parameters["template"])
-        return Prompted(model, before, template, endings_of(context), by_length)
+        shown = restored(state, parameters)
+        return prompted(context.language_model(), shown, parameters, context)
 
     def fit(
         self,
@@ -91,23 +139,35 @@ class Prompt:
         validation: Split | None,  # noqa: ARG002 -- nothing is stopped early
         context: Context,
     ) -> Fitted:
-        endings, template = endings_of(context), str(parameters["template"])
-        shown = in_turn(train.targets, int(parameters["examples"]), context.seed)
-        before = shown_before(parameters, train, shown, endings)
-        by_length = parameters["normalise"] == "length"
-        return Prompted(context.language_model(), before, template, endings, by_length)
+        items = in_turn(train.targets, int(parameters["examples"]), context.seed)
+        shown = shown_of(parameters, train, items, endings_of(context))
+        return prompted(context.language_model(), shown, parameters, context)
 
 
-def shown_before(
-    parameters: Parameters, train: Split, shown: Sequence[int], endings: Sequence[str]
-) -> str:
-    """What stands before a text: the instruction, and the items `shown` with their classes."""
+def prompted(
+    model: LanguageModel, shown: Shown, parameters: Parameters, context: Context
+) -> Prompted:
+    """A fit around a model as it is now."""
+    template, by_length = str(parameters["template"]), parameters["normalise"] == "length"
+    return Prompted(model, shown, template, endings_of(context), by_length)
+
+
+def shown_of(
+    parameters: Parameters, train: Split, items: Sequence[int], endings: Sequence[str]
+) -> Shown:
+    """What stands before a text: the instruction, and these items with their classes."""
     template = str(parameters["template"])
-    parts = [str(parameters["instruction"])] if parameters["instruction"] else []
-    for item in shown:
-        text = template.replace("{}", str(train.inputs[item]))
-        parts.append(text + endings[train.targets[item]])
-    return "".join(f"{part}\n\n" for part in parts)
+    examples = tuple(
+        template.replace("{}", str(train.inputs[item])) + endings[train.targets[item]]
+        for item in items
+    )
+    return Shown(str(parameters["instruction"]), examples)
+
+
+def restored(state: Mapping[str, NDArray[Any]], parameters: Parameters) -> Shown:
+    """What `Prompted.state` is of."""
+    examples = json.loads(state["examples"].tobytes().decode("utf-8"))
+    return Shown(str(parameters["instruction"]), tuple(examples))
 
 
 def endings_of(context: Context) -> tuple[str, ...]:

@@ -29,7 +29,16 @@ from bench.methods._layers import groups
 from bench.methods._training import Recipe
 from bench.methods.lora import with_adapters
 from bench.methods.prompt import SPEC as PROMPT
-from bench.methods.prompt import Prompted, divisors, endings_of, in_turn, shown_before
+from bench.methods.prompt import (
+    Asked,
+    Prompted,
+    divisors,
+    endings_of,
+    in_turn,
+    prompted,
+    restored,
+    shown_of,
+)
 
 SPEC = MethodSpec(
     name="prompt-lora",
@@ -84,10 +93,10 @@ class AdaptedPrompted:
         return Size(sum(array.size for array in adapters), shipped)
 
     def facts(self) -> dict[str, Scalar]:
-        return self.told
+        return {**self.told, **self.inner.facts()}
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The adapters as they were before they were merged, and what stands before each text."""
+        """The adapters as they were before they were merged, and the examples."""
         return {**self.inner.state(), **self.adapters}
 
 
@@ -108,8 +117,7 @@ class PromptLora:
     ) -> Fitted:
         model = adapted(parameters, context)
         trained.put_weights(model.network, state)
-        before = state["before"].tobytes().decode("utf-8")
-        return merged(prompted(model, before, parameters, context), {})
+        return merged(prompted(model, restored(state, parameters), parameters, context), {})
 
     def fit(
         self,
@@ -122,27 +130,33 @@ class PromptLora:
         patience, examples = int(parameters["patience"]), int(parameters["examples"])
         learned, held = trained.with_validation(train, patience, context.seed)
         order = in_turn(learned.targets, examples + 1, context.seed)
-        before = shown_before(parameters, learned, order[:examples], endings)
-        fitted = prompted(model, before, parameters, context)
-        prompts = prompts_of(parameters, learned, order, endings)
+        shown = shown_of(parameters, learned, order[:examples], endings)
+        fitted = prompted(model, shown, parameters, context)
+        asked = asked_of(model, parameters, learned, order, endings)
+        prompts = [one.prompt for one in asked]
         judge = None if held is None else lambda: accuracy_of(fitted, held)
         epochs = descend(model, prompts, learned.targets, parameters, context, judge)
-        return merged(fitted, {"epochs": epochs})
+        cut = float(np.mean([one.cut for one in asked]))
+        return merged(fitted, {"epochs": epochs, "training_prompts_cut": cut})
 
 
-def prompts_of(
-    parameters: Parameters, learned: Split, order: Sequence[int], endings: Sequence[str]
-) -> list[str]:
+def asked_of(
+    model: LanguageModel,
+    parameters: Parameters,
+    learned: Split,
+    order: Sequence[int],
+    endings: Sequence[str],
+) -> list[Asked]:
     """What each item is learned from: the text in its context, which never shows the item itself.
 
     `order` has one item more than is shown, so that every context has as many.
     """
     examples, template = int(parameters["examples"]), str(parameters["template"])
-    found = []
+    found, room = [], model.room(endings)
     for item, text in enumerate(learned.inputs):
-        shown = [other for other in order if other != item][:examples]
-        before = shown_before(parameters, learned, shown, endings)
-        found.append(before + template.replace("{}", str(text)))
+        others = [other for other in order if other != item][:examples]
+        shown = shown_of(parameters, learned, others, endings)
+        found.append(shown.fitted(template.replace("{}", str(text)), model, room))
     return found
 
 
@@ -189,14 +203,6 @@ def adapted(parameters: Parameters, context: Context) -> LanguageModel:
     model = context.language_model(fresh=True)
     model.network = with_adapters(model.network, {**parameters, "kind": "lora"}, context.seed)
     return model
-
-
-def prompted(
-    model: LanguageModel, before: str, parameters: Parameters, context: Context
-) -> Prompted:
-    """A fit around a model as it is now."""
-    template, by_length = str(parameters["template"]), parameters["normalise"] == "length"
-    return Prompted(model, before, template, endings_of(context), by_length)
 
 
 def accuracy_of(fitted: Prompted, held: Split) -> float:

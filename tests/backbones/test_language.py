@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast as Fast
 
 from bench.assets import digest_tree
 from bench.backbones import build
+from bench.core.errors import NotApplicableError
 from bench.core.suite import BackboneEntry, Precision
 
 PROMPTS = ["Text: a cat sat\nClass:", "Class:"]
@@ -79,6 +80,22 @@ def by_whole_texts(folder: Path) -> np.ndarray:
                 rows = model(torch.tensor([ids])).logits[0].double().log_softmax(dim=-1)
             found[i, j] = sum(float(rows[k - 1, ids[k]]) for k in range(start, len(ids)))
     return found
+
+
+@pytest.mark.parametrize(
+    ("positions", "asked", "longest"),
+    [(64, 0, 64), (2048, 0, 2048), (131_072, 0, 8192), (131_072, 9000, 9000), (64, 100, 64),
+     (2048, 100, 100)],
+)  # fmt: skip
+def test_a_prompt_may_have_what_model_and_suite_allow(tmp_path, positions, asked, longest):
+    changes = {"max_position_embeddings": positions}
+    folder = save_llama(tmp_path / "model", bytes_of_texts(), **changes)
+    model = loaded(folder, **({"max_length": asked} if asked else {}))
+    assert model.room([" cat", " mat cat"]) == longest - 2
+    assert model.tokens(" cat mat cat") == 3
+    if longest <= 100:
+        with pytest.raises(NotApplicableError, match="an ending of 101 tokens leaves no room"):
+            model.room([" cat" * 101])
 
 
 @pytest.mark.parametrize("tokenizer", [sentence_pieces, bytes_of_texts])

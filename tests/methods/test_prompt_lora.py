@@ -14,7 +14,7 @@ from bench.core.method import Needs
 from bench.core.task import Modality
 from bench.methods import registry
 from bench.methods.prompt import endings_of, in_turn
-from bench.methods.prompt_lora import prompts_of
+from bench.methods.prompt_lora import asked_of
 
 METHOD = registry()["prompt-lora"]
 QUICK = {"least_steps": 1, "epochs": 1, "batch_size": 16, "learning_rate": 3e-3}
@@ -107,23 +107,26 @@ def test_the_shared_model_is_left_as_it_was(context, train):
 
 
 def test_an_item_never_stands_in_its_own_context(context, train):
+    model, endings = context.language_model(), endings_of(context)
     parameters = {**METHOD.spec.defaults, "examples": 3}
     order = in_turn(train.targets, 4, 0)
-    prompts = prompts_of(parameters, train, order, endings_of(context))
-    for text, prompt in zip(train.inputs, prompts, strict=True):
-        assert prompt.count("Class:") == 4
-        assert prompt.count(text) == 1
+    for text, one in zip(
+        train.inputs, asked_of(model, parameters, train, order, endings), strict=True
+    ):
+        assert one.prompt.count("Class:") == 4 == one.examples + 1
+        assert one.prompt.count(text) == 1
+        assert not one.cut
     few = train.take(np.array(order[:2]))
-    prompts = prompts_of(parameters, few, [0, 1], endings_of(context))  # there are no more
-    assert [prompt.count("Class:") for prompt in prompts] == [2, 2]
+    asked = asked_of(model, parameters, few, [0, 1], endings)  # there are no more
+    assert [one.prompt.count("Class:") for one in asked] == [2, 2]
 
 
 def test_sizes_are_those_of_the_adapters_and_the_context(context, train):
     fitted = fit(context, train, rank=4, examples=2)
-    told, before = fitted.size(), len(fitted.inner.before.encode())
+    told, before = fitted.size(), len(fitted.inner.shown.before("", 2).encode())
     assert told.trained == 2 * 4 * ((32 + 96) + (32 + 32) + 2 * (32 + 128))  # GPT-2's four layers
     assert told.shipped == 4 * told.trained + before
-    assert fitted.facts() == {"epochs": 1}
+    assert fitted.facts() == {"epochs": 1, "training_prompts_cut": 0.0}
     assert METHOD.passes({**METHOD.spec.defaults, **QUICK, "examples": 2}, 80) == 240
 
 
