@@ -28,7 +28,7 @@ from bench.core.task import Input, Modality, Split
 
 SPEC = MethodSpec(
     name="prompt",
-    version=1,
+    version=2,  # 1: the space before a name was one of its letters
     summary="a decoder language model scores the classes' names, with examples in its context",
     needs=Needs.LANGUAGE,
     parameters=(
@@ -177,7 +177,7 @@ def endings_of(context: Context) -> tuple[str, ...]:
 
 def divisors(endings: Sequence[str], *, by_length: bool) -> NDArray[np.float64]:
     """What the log likelihoods of endings are divided by `(k,)`: their letters, or 1."""
-    return np.array([float(len(ending)) if by_length else 1.0 for ending in endings])
+    return np.array([float(len(ending.strip())) if by_length else 1.0 for ending in endings])
 
 
 def in_turn(targets: NDArray[np.int64], count: int, seed: int) -> list[int]:

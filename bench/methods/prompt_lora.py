@@ -42,7 +42,7 @@ from bench.methods.prompt import (
 
 SPEC = MethodSpec(
     name="prompt-lora",
-    version=1,
+    version=2,  # 1: the space before a name was one of its letters
     summary="low-rank adapters (LoRA) in a decoder language model that scores the classes' names",
     needs=Needs.LANGUAGE,
     parameters=(

@@ -8,7 +8,7 @@ import pytest
 from bench.core.method import Needs
 from bench.core.task import Modality
 from bench.methods import registry
-from bench.methods.prompt import Shown, endings_of
+from bench.methods.prompt import Shown, divisors, endings_of
 
 METHOD = registry()["prompt"]
 
@@ -48,3 +48,8 @@ def test_a_text_that_is_too_long_by_itself_is_counted_as_cut(kit, context):
     asked = Shown("", ("an example",)).fitted("refund " * 600, model, room)
     assert (asked.examples, asked.cut) == (0, True)
     assert np.isfinite(model.likelihoods([asked.prompt], endings_of(context))).all()
+
+
+def test_a_name_has_its_letters_and_not_the_space_before_it():
+    assert divisors((" up", " card arrival"), by_length=True).tolist() == [2.0, 12.0]
+    assert divisors((" up", " card arrival"), by_length=False).tolist() == [1.0, 1.0]
