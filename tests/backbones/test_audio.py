@@ -61,6 +61,7 @@ def file():
     return folder
 
 
+@pytest.mark.slow
 def test_the_converted_whisper_computes_what_ctranslate2_does(file):
     ctranslate2 = pytest.importorskip("ctranslate2", reason="the reference: pip install '.[dev]'")
     mel = LogMel().inputs([resampled(sound) for sound in SOUNDS[:2]], 30)["input"]

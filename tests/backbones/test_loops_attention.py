@@ -210,26 +210,6 @@ print(len(compiled.buffer))
     assert int(done.stdout) == 0
 
 
-def test_a_place_to_keep_it_is_no_condition(monkeypatch):
-    tried = []
-    real = compiling.cfunc
-
-    def nowhere(*given, cache=False, **options):
-        tried.append(cache)
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return real(*given, **options)
-
-    monkeypatch.setattr(compiling, "cfunc", nowhere)
-    attention.body_of.cache_clear()
-    try:
-        mixed = mixed_of(FEW)
-        np.testing.assert_allclose(loop(FEW, mixed)(mixed), torchs(FEW, mixed), atol=4e-6)
-    finally:
-        attention.body_of.cache_clear()
-    assert tried == [True, False]
-
-
 def test_what_was_compiled_for_narrower_registers_is_not_taken(monkeypatch):
     """numba would: to it the processor is the same."""
     wide = compiling.version_of(teams)

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.backbones._cpu.gelu import BLOCK, EDGE, gelu
+from bench.backbones._cpu import compiling
+from bench.backbones._cpu.gelu import BLOCK, EDGE, body_of, gelu
 from bench.backbones.loops import activating
 
 FAR = 40.0
@@ -82,3 +83,23 @@ def test_it_is_taken_where_the_products_own_is_slow(monkeypatch):
     assert not taken(100)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     assert not taken(1536)
+
+
+def test_a_place_to_keep_what_is_compiled_is_no_condition(monkeypatch):
+    tried = []
+    real = compiling.cfunc
+
+    def nowhere(*given, cache=False, **options):
+        tried.append(cache)
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return real(*given, **options)
+
+    monkeypatch.setattr(compiling, "cfunc", nowhere)
+    body_of.cache_clear()
+    try:
+        x = torch.randn(160)
+        torch.testing.assert_close(gelu(x.clone()).double(), true_of(x), atol=1e-6, rtol=0)
+    finally:
+        body_of.cache_clear()
+    assert tried == [True, False]

@@ -55,6 +55,7 @@ def untrained_and_trained(context, train, normalise, **given):
     return untrained, fit(context, train, **given_both, **given)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_training_improves_what_the_untrained_model_says(kit, context, train):
     more = {"least_steps": 100, "batch_size": 4, "learning_rate": 0.01, "adapter_dropout": 0.0}

@@ -97,7 +97,9 @@ def test_a_transcript_may_have_as_many_tokens_as_the_decoder_has_positions(tmp_p
     endless, sounds = WhisperTranscriber(model, words, window=1), split(0, 1).inputs
     assert endless.beyond(["rising " * 228, "rising " * 229]) == 1
     prepared, one = endless.prepare(sounds), np.arange(1)
-    losses = [float(endless.loss(prepared, one, ["rising " * n]).detach()) for n in (228, 229, 300)]
+    losses = [
+        float(endless.loss(prepared, one, one, ["rising " * n]).detach()) for n in (228, 229, 300)
+    ]
     assert losses[0] != losses[1] == losses[2]  # the end of the first is learned, and no other
     decoder = model.get_decoder()
     decoder.forward = counted = Counted(decoder.forward)
