@@ -16,7 +16,9 @@ from typer.main import get_command
 
 from bench import suite_file
 from bench.api import throughput
+from bench.assets import Lock
 from bench.cli import app, main
+from bench.runner.plan import make_plan, validated
 from bench.runner.throughput.calls import Pace
 from tests.docs.pages import ROOT, anchors, links, mentioned, pages, shell_lines
 from tests.tools import command_pages, guide
@@ -120,6 +122,19 @@ def test_the_guide_is_true(tmp_path):
     assert len(ran) == len(guide.blocks(text)) >= 8
     for one in ran:
         compare(text, one)
+
+
+def test_records_that_the_guide_names_are_its_suites(tmp_path):
+    """Quickly, as the guide itself is run among the slow tests."""
+    for name in ("tickets.csv", "ideas.toml", "ideas.lock"):
+        shutil.copy(guide.ROOT / "examples" / name, tmp_path / name)
+    draft = suite_file.read(tmp_path / "ideas.toml")
+    pins = Lock.read(tmp_path / "ideas.lock").pins
+    cells = make_plan(validated(draft), pins).cells
+    text = guide.PAGE.read_text(encoding="utf-8")
+    named = {name for one in guide.blocks(text) for name in guide.RECORD.findall(one.commands)}
+    assert named
+    assert named <= {cell.run_id[:8] for cell in cells}
 
 
 def compare(text: str, one: guide.Ran) -> None:

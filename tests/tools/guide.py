@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ PAGE = ROOT / "docs" / "guide.md"
 LINE = 700
 """Characters from which on a line of output is a legend, which the page does not repeat."""
 
+RECORD = re.compile(r"\b[0-9a-f]{8,64}\b")
+"""What names a record, or begins its name."""
 _SHELL = re.compile(r"^```sh\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _OUTPUT = re.compile(r"(?<=<!-- )(stdout|stderr)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
@@ -53,8 +55,12 @@ def blocks(text: str) -> list[Block]:
     return [Block(m[1], m.end(), after) for m, after in zip(found, ends, strict=True)]
 
 
-def run(text: str, folder: Path) -> Iterator[Ran]:
+def run(
+    text: str, folder: Path, renamed: Callable[[Block], dict[str, str]] = lambda _: {}
+) -> Iterator[Ran]:
     """Run the blocks of a page in `folder`, one after another.
+
+    `renamed` are records that a block's commands name otherwise now.
 
     Raises:
         RuntimeError: with what a block that fails has printed.
@@ -70,12 +76,13 @@ def run(text: str, folder: Path) -> Iterator[Ran]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     for block in blocks(text):
+        commands = replaced(block.commands, renamed(block))
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block.commands],
+            ["bash", "-euo", "pipefail", "-c", commands],
             cwd=folder, env=environment, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         if done.returncode:
-            raise RuntimeError(f"{block.commands}\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"{commands}\n{done.stdout}{done.stderr}")
         yield Ran(block, done.stdout, done.stderr)
 
 
@@ -109,11 +116,36 @@ def outputs(text: str, block: Block) -> list[tuple[str, str]]:
     return [(m[1], m[3]) for m in _OUTPUT.finditer(text[block.end : block.next])]
 
 
+def replaced(text: str, names: Mapping[str, str]) -> str:
+    """The text with other names of records."""
+    return RECORD.sub(lambda match: names.get(match[0], match[0]), text)
+
+
 def main() -> None:
-    """Write the page anew."""
+    """Write the page anew; records that its commands name are those in the same places of what was
+    printed before."""
     text = PAGE.read_text(encoding="utf-8")
+    ran: list[Ran] = []
+
+    def renamed(_: Block) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for one in ran:
+            for stream, before in outputs(text, one.block):
+                old = RECORD.findall(before)
+                new = RECORD.findall(shown(getattr(one, stream)))
+                if len(old) == len(new):
+                    found |= zip(old, new, strict=True)
+        return found
+
     with tempfile.TemporaryDirectory() as folder:
-        PAGE.write_text(rewritten(text, list(run(text, Path(folder)))), encoding="utf-8")
+        for one in run(text, Path(folder), renamed):
+            ran.append(one)  # noqa: PERF402 -- what was run names what is run next
+    names = renamed(ran[-1].block)
+    for one in reversed(ran):
+        stop = one.block.end - len("```\n")
+        start = stop - len(one.block.commands)
+        text = text[:start] + replaced(text[start:stop], names) + text[stop:]  # as long as before
+    PAGE.write_text(rewritten(text, ran), encoding="utf-8")
 
 
 if __name__ == "__main__":
