@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ from bench.core.errors import UserError
 from bench.core.suite import BackboneEntry, Precision
 from bench.core.task import Input, Modality
 
-PILImages = list[Any]
+PILImages = Iterable[Any]
+"""Gone through once, so that one photograph is in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class ImageEncoder:
         return PreparedImages(inputs)
 
     def collate(self, prepared: PreparedImages, indices: NDArray[np.int64]) -> Any:
-        return self._pixels([to_rgb(prepared.images[i]) for i in indices])
+        return self._pixels(to_rgb(prepared.images[i]) for i in indices)
 
     def forward(self, batch: Any) -> Any:
         import torch
@@ -127,7 +128,7 @@ class TrainableImages:
     def collate(self, prepared: PreparedImages, indices: NDArray[np.int64]) -> Any:
         if self._augment is None:
             return self._images.collate(prepared, indices).to(self._device)
-        changed = [self._augment(to_rgb(prepared.images[i])) for i in indices]
+        changed = (self._augment(to_rgb(prepared.images[i])) for i in indices)
         return self._images.pixels(changed).to(self._device)
 
     def augment(self, kinds: str, seed: int) -> None:
@@ -249,7 +250,7 @@ class VisionPlugin:
         model = getattr(model, "vision_model", model).to(device).eval()
 
         def pixels(images: PILImages) -> Any:
-            arrays = processor(images=images)["pixel_values"]
+            arrays = [processor(images=[image])["pixel_values"][0] for image in images]
             if len({np.shape(array) for array in arrays}) > 1:
                 raise UserError(
                     f"backbone {self.spec.name!r}: its processor leaves images in sizes of their "
