@@ -81,6 +81,7 @@ publish: $(STAMP)  ## Publish the live run of SUITE with all its tables, and che
 	@$(BIN)/bench publish results/$(NAME) --check
 
 MICRO := $(BIN)/python -m pytest -q tests/benchmarks --benchmark-only -m '' \
+	-W default::pytest_benchmark.logger.PytestBenchmarkWarning \
 	--benchmark-columns=median,iqr,ops,rounds --benchmark-storage=file://results/microbench
 
 microbench: $(STAMP)  ## Time the hot paths and compare with the stored baseline (SAVE=1 stores this run)
