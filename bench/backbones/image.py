@@ -242,9 +242,10 @@ class VisionPlugin:
                 str(folder), trust_remote_code=False, backend="pil"
             )
         except ImportError as error:
+            why = str(error).strip().partition("\n")[0]
             raise UserError(
-                f"backbone {self.spec.name!r}: transformers prepares its images with torchvision "
-                "alone, which is not used here"
+                f"backbone {self.spec.name!r}: transformers cannot prepare its images by Pillow "
+                f"alone ({why}); torchvision is not used here"
             ) from error
         model = load_model(self.spec, folder, precision)
         model = getattr(model, "vision_model", model).to(device).eval()

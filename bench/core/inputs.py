@@ -30,6 +30,10 @@ class Encoded(Sequence[Any]):
     def take(self, indices: NDArray[np.int64]) -> Encoded:
         """The inputs at `indices` `(m,)`, in that order, still encoded."""
 
+    def present(self) -> NDArray[np.bool_]:
+        """Which inputs `(n,)` are there: what is encoded is."""
+        return np.ones(len(self), dtype=np.bool_)
+
     @overload
     def __getitem__(self, index: int) -> Any: ...
     @overload
@@ -65,6 +69,9 @@ class Chained(Encoded):
         part, place = self._at(index)
         return part.digest(place) if isinstance(part, Encoded) else item_digest(part[place])
 
+    def present(self) -> NDArray[np.bool_]:
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *map(present, self._parts)])
+
     def take(self, indices: NDArray[np.int64]) -> Encoded:
         return Taken(self, np.asarray(indices, dtype=np.int64))
 
@@ -83,6 +90,9 @@ class Taken(Encoded):
 
     def digest(self, index: int) -> bytes:
         return self._of.digest(int(self._indices[index]))
+
+    def present(self) -> NDArray[np.bool_]:
+        return self._of.present()[self._indices]
 
     def take(self, indices: NDArray[np.int64]) -> Encoded:
         return Taken(self._of, self._indices[indices])
@@ -110,7 +120,7 @@ def digests(inputs: Sequence[Any]) -> list[bytes]:
 
 
 def present(inputs: Sequence[Any]) -> NDArray[np.bool_]:
-    """Which inputs `(n,)` are there; a missing one is None, and of encoded ones none is."""
+    """Which inputs `(n,)` are there; a missing one is None."""
     if isinstance(inputs, Encoded):
-        return np.ones(len(inputs), dtype=np.bool_)
+        return inputs.present()
     return np.array([item is not None for item in inputs], dtype=np.bool_)

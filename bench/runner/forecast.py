@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from bench import methods
 from bench.core.cell import Cell, label_of
@@ -70,11 +70,23 @@ class Forecast:
     bytes_download: int
     bytes_records: int = 0
     bytes_cache: int = 0
-    unsized: tuple[str, ...] = ()  # tasks of which nobody knows yet how large they are
+    specs: Mapping[str, TaskSpec] = field(default_factory=dict)  # of tasks, as they were counted
+
+    @property
+    def unsized(self) -> tuple[str, ...]:
+        """Tasks of which nobody knows yet how large they are."""
+        return tuple(name for name, spec in self.specs.items() if not spec.train_size)
 
 
-def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int) -> Forecast:
-    """Forecast what running `cells` costs; of the user's own tables the rows are counted.
+def forecast(
+    plan: Plan,
+    cells: Iterable[Cell],
+    device: str,
+    bytes_download: int,
+    known: Mapping[str, TaskSpec] | None = None,
+) -> Forecast:
+    """Forecast what running `cells` costs; of the user's own tables the rows are counted, unless an
+    earlier forecast of the plan has done so (`known`).
 
     Raises:
         DataError: if those do not have what the suite says.
@@ -82,7 +94,7 @@ def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int
     draws: dict[tuple[str, str], dict[TrainRule, set[int]]] = {}
     tested: dict[str, set[str | None]] = {}  # conditions, each with test inputs of its own
     seconds, memory, records, cache, scratch = 0.0, 0, 0, 3 * bytes_download, 0
-    specs: dict[str, TaskSpec] = {}
+    specs = dict(known or {})
     for cell in cells:
         if cell.task.key not in specs:
             specs[cell.task.key] = _sized(plan.tasks[cell.task.key])
@@ -111,8 +123,7 @@ def forecast(plan: Plan, cells: Iterable[Cell], device: str, bytes_download: int
         cache += int(items * (4 * model.width + BYTES_A_FEATURE + 4 * spec.units))
         seconds += SECONDS_A_LOAD + items * spec.units * model.flops_per_unit / rate
         memory = max(memory, 4 * model.parameters * (1 if device == "cpu" else 0))
-    unsized = tuple(name for name, spec in specs.items() if not spec.train_size)
-    return Forecast(seconds, BYTES_BASE + memory, bytes_download, records, cache + scratch, unsized)
+    return Forecast(seconds, BYTES_BASE + memory, bytes_download, records, cache + scratch, specs)
 
 
 def _sized(task: Task) -> TaskSpec:

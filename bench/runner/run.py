@@ -285,7 +285,7 @@ def _execute(
             try:
                 schedule.run(running, stop)
             except DiskFullError as error:
-                rest = forecast(plan, schedule.rest, device, 0)
+                rest = forecast(plan, schedule.rest, device, 0, expected.specs)
                 needed = rest.bytes_records + rest.bytes_cache
                 raise DiskFullError(f"{error}\n{ran_out(store.folder, needed)}") from error
     finally:

@@ -81,6 +81,16 @@ def test_lists_stay_lists():
     assert digests(mixed)[1] == item_digest("text")
 
 
+def test_what_is_missing_beside_encoded_ones_is_missing():
+    """Labelled images and, under a condition, test inputs without one."""
+    both = chained(media([1, 2]), [None, painted(bytes([3]), "image 3")], media([4]))
+    assert present(both).tolist() == [True, True, False, True, True]
+    assert present(both[1:4]).tolist() == [True, False, True]
+    there = taken(both, np.flatnonzero(present(both)))
+    assert present(there).all()
+    assert shades_of(there) == [1, 2, 3, 4]
+
+
 def test_parts_stay_encoded():
     both = Several({"image": media([1, 2, 3]), "text": ["a", "b", "c"]})
     some = taken(both, np.array([2, 0]))
